@@ -1,0 +1,94 @@
+# Everything from an empty machine with Python 3.10 to 3.13:
+#   make run    the simulated cell, its page on http://127.0.0.1:8080   (make run ARGS="--parts 50" passes flags on)
+#   make test   the checks and the tests
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PIP_ROOT_USER_ACTION = ignore
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+TRAIN := .venv-train
+TORCH := torch==2.13.0
+PAGE_BUILD := tests/unit/hmi/test_page_build.py
+# What an installation depends on; a change of any of these installs again.
+RECIPE := pyproject.toml requirements.lock $(wildcard hatch_build.py)
+
+.DEFAULT_GOAL := help
+.PHONY: help run install test check test-train lock clean
+
+help:
+	@echo 'make run         install into $(VENV) and start the simulated cell (ARGS="--parts 50" passes flags on)'
+	@echo 'make test        install the tools, check the sources, run the tests'
+	@echo 'make check       ruff, mypy, the import contracts, the committed page'
+	@echo 'make test-train  install the training extra into $(TRAIN), run a smoke training'
+	@echo 'make lock        resolve the versions in requirements*.lock anew'
+	@echo 'make clean       remove what the above made'
+
+run: install
+	@exec $(VENV)/bin/cell run $(ARGS)
+
+install: $(VENV)/.installed
+
+# $(call venv,FOLDER): a virtual environment, or one line on why there can be none.
+define venv
+$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
+  { echo "cellwright needs Python 3.10 to 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.11"; exit 1; }; \
+$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+  { echo "Python's venv module is missing. On Debian and Ubuntu: apt install python3-venv"; exit 1; }; \
+$(PYTHON) -m venv $(1)
+endef
+
+$(VENV)/bin/python:
+	@echo "making $(VENV) with $(PYTHON)"
+	@$(call venv,$(VENV))
+
+$(VENV)/.installed: $(VENV)/bin/python $(RECIPE)
+	@echo "installing cellwright into $(VENV) (about 60 MB to download, a minute or two)"
+	@$(VENV)/bin/python -m pip install --quiet -c requirements.lock -e .
+	@touch $@
+
+$(VENV)/.tools: $(VENV)/.installed
+	@echo "installing the test tools into $(VENV)"
+	@$(VENV)/bin/python -m pip install --quiet -c requirements.lock -e '.[dev,bench]'
+	@touch $@
+
+test: $(VENV)/.tools
+	@.ci/browser
+	@$(MAKE) check
+	@echo "running the tests"
+	@$(VENV)/bin/python -m pytest -m "not train"
+
+check: $(VENV)/.tools
+	@echo "ruff"; $(VENV)/bin/ruff check --quiet . && $(VENV)/bin/ruff format --quiet --check .
+	@echo "mypy"; $(VENV)/bin/mypy --no-error-summary
+	@echo "import contracts"; $(VENV)/bin/lint-imports --no-cache > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
+	@echo "the committed page"; $(VENV)/bin/python -m pytest -q --no-header -p no:randomly $(PAGE_BUILD)
+
+$(TRAIN)/.installed: pyproject.toml requirements-train.lock $(wildcard hatch_build.py)
+	@test -x $(TRAIN)/bin/python || { echo "making $(TRAIN) with $(PYTHON)"; $(call venv,$(TRAIN)); }
+	@echo "installing $(TORCH) into $(TRAIN)"
+	@$(TRAIN)/bin/python -m pip install --quiet $(TORCH)
+	@echo "installing the training extra into $(TRAIN)"
+	@$(TRAIN)/bin/python -m pip install --quiet -c requirements-train.lock -e '.[train]' pytest pytest-randomly hypothesis
+	@touch $@
+
+test-train: $(TRAIN)/.installed
+	@echo "running the tests of training"
+	@$(TRAIN)/bin/python -m pytest -m train tests/train
+
+# Versions only, with markers from Python 3.10 up; torch and what comes with a build of it are chosen by TORCH above.
+lock:
+	@test -x .venv-lock/bin/uv || { $(call venv,.venv-lock); .venv-lock/bin/python -m pip install --quiet uv; }
+	@resolve() { .venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate "$$@"; }; \
+	  header() { echo "# Versions that are tested together; \"make lock\" writes this file."; }; \
+	  { header; resolve pyproject.toml --extra openvino --extra sim --extra bench --extra dev; } > .venv-lock/plain; \
+	  { header; resolve pyproject.toml --extra train --extra dev -c .venv-lock/plain -c <(echo $(TORCH)) \
+	    | grep -Ev '^(torch|torchvision|triton|cuda-|nvidia-)'; } > .venv-lock/train; \
+	  mv .venv-lock/plain requirements.lock; mv .venv-lock/train requirements-train.lock
+
+clean:
+	rm -rf $(VENV) $(TRAIN) .venv-lock build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find cell perception policies sim tests benchmarks -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,125 @@
+"""The accounts and the ledger kept in step: what the accounts close is written, and what is written is told on.
+
+The owner feeds it with parts, decisions and the belt's travel, and publishes the outcomes that it returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cell.accounts import Accounts, Closed
+from cell.ledger import Ack, Ledger, LedgerError
+from perception.types import BeltPart
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A decision as it is written: ``action`` is pass, divert or pick."""
+
+    action: str
+    bin: str
+    policy: str
+    reason: str
+
+
+class Books:
+    """Every part once: entered, decided, perhaps picked, closed."""
+
+    def __init__(self, accounts: Accounts, ledger: Ledger) -> None:
+        self.accounts = accounts
+        self.ledger = ledger
+        self._seen: dict[int, BeltPart] = {}
+        self._early: dict[int, list[Ruling]] = {}
+        self._mark: Ack | None = None
+        self._refused: str | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the cell should suspend: the disk refuses lines or is nearly full; None while all is well."""
+        if self.ledger.error is not None:
+            return self.ledger.error
+        if self.ledger.space_low():
+            return "the ledger's disk is nearly full"
+        return self._refused
+
+    def _keep(self, write: Callable[[], Ack]) -> Ack | None:
+        """Write a line; what the disk refuses stays queued in the ledger and is tried again with the next one."""
+        try:
+            ack = write()
+        except LedgerError as error:
+            self._refused = str(error)
+            return None
+        self._refused = None
+        return ack
+
+    def part(self, part_id: int) -> BeltPart | None:
+        """The part as it was last seen, None once it is closed."""
+        return self._seen.get(part_id)
+
+    def enter(self, part: BeltPart, model_hash: str, now_s: float) -> None:
+        """A part whose verdict is final; one that is known only moves."""
+        new = self.accounts.enter(part.part_id, part.belt_x_m)
+        if self.accounts.place(part.part_id) is not None:
+            self._seen[part.part_id] = part
+        if not new:
+            return
+        self._keep(
+            lambda: self.ledger.enter(
+                part.part_id,
+                now_s,
+                verdict=part.verdict.name.lower(),
+                score=part.score,
+                defects=part.defects,
+                views=part.views,
+                model_hash=model_hash,
+            )
+        )
+        for ruling in self._early.pop(part.part_id, ()):
+            self.decide(part.part_id, ruling, now_s)
+
+    def decide(self, part_id: int, ruling: Ruling, now_s: float) -> None:
+        """A decision on a part; one that comes before its part waits for it."""
+        if self.accounts.place(part_id) is None:
+            if self.accounts.fate(part_id) is None:
+                self._early.setdefault(part_id, []).append(ruling)
+            return
+        if ruling.action != "pick":
+            self.accounts.decide(part_id, leaves=ruling.action == "divert", bin_name=ruling.bin)
+        self._keep(
+            lambda: self.ledger.decide(
+                part_id, now_s, action=ruling.action, bin_name=ruling.bin, policy=ruling.policy, reason=ruling.reason
+            )
+        )
+
+    def picked(self, part_id: int, grip_width_m: float, now_s: float) -> None:
+        """The part is in the hand; ``picked_durable`` turns true once the ledger has it."""
+        self.accounts.gripped(part_id)
+        self._mark = self._keep(lambda: self.ledger.mark_picked(part_id, now_s, grip_width_m=grip_width_m))
+
+    @property
+    def picked_durable(self) -> bool:
+        """The newest mark is on the disk."""
+        return self._mark is not None and self._mark.durable
+
+    def end_pick(self, part_id: int, word: str, bin_name: str, reason: str, now_s: float) -> Closed | None:
+        """The pick sequence's outcome; None for a retry."""
+        closed = self.accounts.end_pick(part_id, word, bin_name, reason)
+        if closed is not None:
+            self._write(closed, now_s)
+        return closed
+
+    def step(self, travel_m: float, now_s: float) -> list[Closed]:
+        """Close the parts that the belt has carried past the end or past the arm."""
+        closed = self.accounts.step(travel_m)
+        for one in closed:
+            self._write(one, now_s)
+        return closed
+
+    def _write(self, closed: Closed, now_s: float) -> None:
+        self._seen.pop(closed.part_id, None)
+        self._keep(
+            lambda: self.ledger.close_part(
+                closed.part_id, now_s, closed.fate, bin_name=closed.bin, reason=closed.reason
+            )
+        )

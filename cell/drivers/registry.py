@@ -1,0 +1,234 @@
+"""The one way to a device: from its name in the config to a driver on a bus.
+
+Models come from the entry-point group ``cellwright.drivers``, link schemes (``SCHEME:NAME`` as a port) from
+``cellwright.links``; any other port is a path that pyserial opens. Devices on one port share its bus.
+"""
+
+from __future__ import annotations
+
+import atexit
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from typing import cast
+
+import serial
+
+from cell.drivers.bus import Bus, BusThread
+from cell.drivers.interfaces import Device
+from cell.drivers.links import ByteLink
+from cell.drivers.modbus import REPLY_TIMEOUT_S
+from cell.drivers.spec import DeviceSpec, Options
+from perception.errors import InputError
+
+__all__ = ["DeviceSpec", "Devices", "process_devices", "use_devices"]
+
+DRIVERS = "cellwright.drivers"
+LINKS = "cellwright.links"
+
+Driver = Callable[[DeviceSpec, Bus], Device]
+LinkOpener = Callable[[str, int], ByteLink]
+Plugins = Callable[[str], Mapping[str, Callable[[], object]]]
+
+
+def installed(group: str) -> Mapping[str, Callable[[], object]]:
+    """What the installed packages offer in an entry-point group: name -> what loads it."""
+    return {point.name: point.load for point in entry_points(group=group)}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Line:
+    """How a port is spoken to; everybody on it must agree."""
+
+    baudrate: int
+    parity: str
+    stopbits: int
+    reply_timeout_s: float
+
+    @property
+    def bits_per_character(self) -> int:
+        return 9 + self.stopbits + (self.parity != "N")
+
+
+@dataclasses.dataclass(slots=True)
+class _Port:
+    line: _Line
+    bus: Bus
+    opened_by: str
+    thread: BusThread | None = None
+
+
+class Devices:
+    """All devices of one process.
+
+    Args:
+        clock: seconds, monotonic; every bus and reading uses it.
+        threaded: True: each bus has a thread between ``start`` and ``close``. False: whoever owns simulated time polls.
+        plugins: what an entry-point group offers.
+    """
+
+    # How fast serial ports go.
+    BAUDRATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600, 1000000)
+
+    def __init__(self, clock: Callable[[], float], threaded: bool, *, plugins: Plugins = installed) -> None:
+        self.clock = clock
+        self.threaded = threaded
+        self._plugins = plugins
+        self._ports: dict[str, _Port] = {}
+        self._opened: dict[tuple[str, int], tuple[DeviceSpec, Device]] = {}
+        self._started = False
+
+    @property
+    def buses(self) -> dict[str, Bus]:
+        """The bus of each port."""
+        return {name: port.bus for name, port in self._ports.items()}
+
+    @property
+    def opened(self) -> dict[str, Device]:
+        """Every device by its name."""
+        return {spec.name: device for spec, device in self._opened.values()}
+
+    def open(self, spec: DeviceSpec) -> Device:
+        """The driver of a device; asking again for the same device gives the same driver.
+
+        A model whose one unit serves several roles (attribute ``ROLES_SHARE``) is shared by every name that describes
+        it alike: the I/O block is encoder and safety inputs at once.
+
+        Raises:
+            InputError: unknown model, scheme, option, bad unit or baud rate, a port that cannot be opened, or a second
+                device with this unit on this port.
+        """
+        drivers = self._plugins(DRIVERS)
+        if spec.model not in drivers:
+            raise spec.wrong("model", f"no driver for model '{spec.model}' (there are: {', '.join(sorted(drivers))})")
+        if not spec.port:
+            raise spec.wrong("port", "names no port")
+        if not 1 <= spec.unit <= 247:
+            raise spec.wrong("unit", f"{spec.unit} is not within 1..247")
+        if spec.baudrate not in self.BAUDRATES:
+            raise spec.wrong("baudrate", f"{spec.baudrate} is none of {', '.join(map(str, self.BAUDRATES))}")
+        driver = cast(Driver, drivers[spec.model]())
+        place = (spec.port, spec.unit)
+        if place in self._opened:
+            return self._again(spec, *self._opened[place], getattr(driver, "ROLES_SHARE", False))
+        options = Options(spec)
+        line = _Line(
+            spec.baudrate,
+            options.choice("parity", "N", ("N", "E", "O")),
+            options.whole("stopbits", 1, 1, 2),
+            options.number("reply_timeout_s", REPLY_TIMEOUT_S, 0.01, 1.0),
+        )
+        new = spec.port not in self._ports
+        port = self._open_port(spec, line)
+        try:
+            device = driver(dataclasses.replace(spec, options=options.rest()), port.bus)
+        except InputError:
+            if new:
+                del self._ports[spec.port]
+                port.bus.close()
+            raise
+        self._opened[place] = (spec, device)
+        if self._started and port.thread is None:
+            self._run(port)
+        return device
+
+    def poll(self, now: float) -> float | None:
+        """Poll every bus (simulated time); returns the earliest time at which one wants to be polled again."""
+        earliest_s: float | None = None
+        for port in self._ports.values():
+            wanted_s = port.bus.poll(now)
+            if wanted_s is not None and (earliest_s is None or wanted_s < earliest_s):
+                earliest_s = wanted_s
+        return earliest_s
+
+    def start(self) -> None:
+        """Start the buses' threads, if there are to be any; a port that is opened later starts at once."""
+        self._started = self.threaded
+        if self.threaded:
+            for port in self._ports.values():
+                if port.thread is None:
+                    self._run(port)
+
+    def close(self) -> None:
+        """Stop the threads and give the ports back. Callable twice."""
+        for port in self._ports.values():
+            if port.thread is not None:
+                port.thread.stop()
+            else:
+                port.bus.close()
+        self._ports.clear()
+        self._opened.clear()
+        self._started = False
+
+    def _again(self, spec: DeviceSpec, first: DeviceSpec, device: Device, roles_share: bool) -> Device:
+        alike = dataclasses.replace(spec, name=first.name, key=first.key) == first
+        if alike and (roles_share or spec.name == first.name):
+            return device
+        raise spec.wrong("unit", f"unit {spec.unit} on port {spec.port} is taken by device '{first.name}'")
+
+    def _open_port(self, spec: DeviceSpec, line: _Line) -> _Port:
+        port = self._ports.get(spec.port)
+        if port is not None:
+            if port.line != line:
+                raise spec.wrong("port", f"{spec.port} is spoken to differently by '{port.opened_by}': {port.line}")
+            return port
+        try:
+            bus = Bus(
+                spec.port,
+                self._opener(spec, line),
+                self.clock,
+                line.baudrate,
+                bits_per_character=line.bits_per_character,
+                reply_timeout_s=line.reply_timeout_s,
+            )
+        except InputError as error:
+            raise spec.wrong("port", error.message) from error
+        except OSError as error:
+            raise spec.wrong("port", f"cannot open {spec.port}: {error.strerror or error}") from error
+        port = _Port(line, bus, spec.name)
+        self._ports[spec.port] = port
+        return port
+
+    def _opener(self, spec: DeviceSpec, line: _Line) -> Callable[[], ByteLink]:
+        scheme, colon, name = spec.port.partition(":")
+        if colon and "/" not in scheme:
+            schemes = self._plugins(LINKS)
+            if scheme not in schemes:
+                known = ", ".join(sorted(schemes))
+                raise spec.wrong("port", f"{spec.port}: no link scheme '{scheme}' (there are: {known})")
+            opener = cast(LinkOpener, schemes[scheme]())
+            return lambda: opener(name, line.baudrate)
+        return lambda: serial.Serial(
+            spec.port,
+            line.baudrate,
+            parity=line.parity,
+            stopbits=line.stopbits,
+            timeout=0,
+            write_timeout=0,
+            exclusive=True,
+        )
+
+    def _run(self, port: _Port) -> None:
+        port.thread = BusThread(port.bus)
+        port.thread.start()
+
+
+class _Process:
+    """The devices that the nodes of this process share."""
+
+    devices: Devices | None = None
+
+
+def process_devices() -> Devices:
+    """The devices of this process; in real time with threads, unless ``use_devices`` has said otherwise."""
+    if _Process.devices is None:
+        _Process.devices = Devices(time.monotonic, threaded=True)
+        _Process.devices.start()
+        atexit.register(_Process.devices.close)
+    return _Process.devices
+
+
+def use_devices(devices: Devices | None) -> None:
+    """Let every node of this process use these devices from now on; None goes back to none."""
+    _Process.devices = devices

@@ -1,0 +1,212 @@
+"""What the ledger's file looks like: its tables and the rules that they keep by themselves; how it is opened and read.
+
+A part has one row, any number of decisions, at most one mark that it was picked, and one fate, which nothing can
+change.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+
+from cell.accounts import Fate
+from perception.errors import InputError
+
+SCHEMA_VERSION = 1
+
+BUSY_S = 2.0
+"""Longest wait for a reader or another writer of the file."""
+
+_FATES = ", ".join(f"'{fate.value}'" for fate in Fate)
+
+SCHEMA = f"""
+CREATE TABLE run (
+  run_id INTEGER PRIMARY KEY,
+  started_s REAL NOT NULL,
+  seed INTEGER,
+  versions TEXT NOT NULL,
+  closed_s REAL,
+  how TEXT CHECK (how IN ('clean', 'reconciled')),
+  CHECK ((closed_s IS NULL) = (how IS NULL))
+);
+CREATE TABLE part (
+  run_id INTEGER NOT NULL REFERENCES run,
+  part_id INTEGER NOT NULL CHECK (part_id > 0),
+  entered_s REAL NOT NULL,
+  verdict TEXT NOT NULL CHECK (verdict IN ('pending', 'good', 'defective', 'unsure')),
+  score REAL NOT NULL,
+  defects TEXT NOT NULL,
+  views INTEGER NOT NULL CHECK (views >= 0),
+  model_hash TEXT NOT NULL,
+  PRIMARY KEY (run_id, part_id)
+) WITHOUT ROWID;
+CREATE TABLE decision (
+  decision_id INTEGER PRIMARY KEY,
+  run_id INTEGER NOT NULL,
+  part_id INTEGER NOT NULL,
+  at_s REAL NOT NULL,
+  action TEXT NOT NULL CHECK (action IN ('pass', 'divert', 'pick')),
+  bin TEXT NOT NULL,
+  policy TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  CHECK ((action = 'pass') = (bin = '')),
+  FOREIGN KEY (run_id, part_id) REFERENCES part
+);
+CREATE INDEX decision_of_part ON decision (run_id, part_id);
+CREATE TABLE picked (
+  run_id INTEGER NOT NULL,
+  part_id INTEGER NOT NULL,
+  at_s REAL NOT NULL,
+  grip_width_m REAL,
+  PRIMARY KEY (run_id, part_id),
+  FOREIGN KEY (run_id, part_id) REFERENCES part
+) WITHOUT ROWID;
+CREATE TABLE fate (
+  run_id INTEGER NOT NULL,
+  part_id INTEGER NOT NULL,
+  at_s REAL NOT NULL,
+  fate TEXT NOT NULL CHECK (fate IN ({_FATES})),
+  bin TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  PRIMARY KEY (run_id, part_id),
+  FOREIGN KEY (run_id, part_id) REFERENCES part
+) WITHOUT ROWID;
+CREATE TRIGGER one_fate BEFORE INSERT ON fate
+WHEN EXISTS (SELECT 1 FROM fate WHERE run_id = NEW.run_id AND part_id = NEW.part_id)
+BEGIN SELECT RAISE(ABORT, 'the part has a fate already'); END;
+CREATE TRIGGER fate_stands BEFORE UPDATE ON fate BEGIN SELECT RAISE(ABORT, 'a fate stands'); END;
+CREATE TRIGGER fate_stays BEFORE DELETE ON fate BEGIN SELECT RAISE(ABORT, 'a fate stays'); END;
+CREATE TRIGGER part_stays BEFORE DELETE ON part BEGIN SELECT RAISE(ABORT, 'a part stays'); END;
+CREATE TRIGGER sorted_was_picked BEFORE INSERT ON fate
+WHEN NEW.fate = 'sorted'
+  AND NOT EXISTS (SELECT 1 FROM picked WHERE run_id = NEW.run_id AND part_id = NEW.part_id)
+BEGIN SELECT RAISE(ABORT, 'a part that was not picked cannot be sorted'); END;
+CREATE TRIGGER passed_was_not_picked BEFORE INSERT ON fate
+WHEN NEW.fate = 'passed' AND EXISTS (SELECT 1 FROM picked WHERE run_id = NEW.run_id AND part_id = NEW.part_id)
+BEGIN SELECT RAISE(ABORT, 'a part that was picked did not pass'); END;
+CREATE TRIGGER closed_run_takes_no_part BEFORE INSERT ON part
+WHEN (SELECT closed_s FROM run WHERE run_id = NEW.run_id) IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'the run is closed'); END;
+"""
+
+INSERT: dict[str, str] = {
+    "part": "INSERT INTO part VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    "decision": "INSERT INTO decision (run_id, part_id, at_s, action, bin, policy, reason)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+    "picked": "INSERT INTO picked VALUES (?, ?, ?, ?)",
+    "fate": "INSERT INTO fate VALUES (?, ?, ?, ?, ?, ?)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """Parts of earlier runs that had no fate when the ledger was opened, all closed as unknown.
+
+    Attributes:
+        crashed: a run had ended without a clean close, also where no part was open: the cell has to start Aborted.
+        held: (run, part) that had been picked and may still be in the hand.
+        on_belt: (run, part) that had not been.
+    """
+
+    crashed: bool
+    held: tuple[tuple[int, int], ...]
+    on_belt: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PartRecord:
+    """All that the ledger knows of a part; what has not happened is None or empty. ``bin`` is where it lies."""
+
+    run_id: int
+    part_id: int
+    entered_s: float
+    verdict: str
+    score: float
+    defects: tuple[str, ...]
+    views: int
+    model_hash: str
+    actions: tuple[str, ...]
+    picked_s: float | None
+    fate: Fate | None
+    fate_s: float | None
+    bin: str
+    reason: str
+
+
+def prepare(connection: sqlite3.Connection, name: str) -> None:
+    """Settings and schema; what is there is checked first."""
+    connection.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1e3)}")
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    tables = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        raise InputError(f"written by a newer version (schema {version}, this one knows {SCHEMA_VERSION})", file=name)
+    if version == 0 and tables:
+        raise InputError("a database, but no ledger", file=name)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    if version == 0:
+        connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    elif connection.execute("SELECT count(*) FROM run WHERE closed_s IS NULL").fetchone()[0]:
+        # A run that crashed may have taken the file with it.
+        verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        if verdict != "ok":
+            raise InputError(f"damaged: {verdict}", file=name)
+
+
+def reconcile(connection: sqlite3.Connection, at_s: float) -> Reconciliation | None:
+    rows = connection.execute(
+        "SELECT part.run_id, part.part_id, picked.at_s IS NOT NULL FROM part"
+        " LEFT JOIN picked USING (run_id, part_id) LEFT JOIN fate USING (run_id, part_id)"
+        " WHERE fate.part_id IS NULL ORDER BY part.run_id, part.part_id"
+    ).fetchall()
+    crashed = bool(connection.execute("SELECT count(*) FROM run WHERE closed_s IS NULL").fetchone()[0])
+    if not rows and not crashed:
+        return None
+    for run_id, part_id, was_picked in rows:
+        where = "picked" if was_picked else "on the belt"
+        connection.execute(
+            INSERT["fate"],
+            (run_id, part_id, at_s, Fate.UNKNOWN.value, "", f"{where} when its run ended"),
+        )
+    connection.execute("UPDATE run SET closed_s = ?, how = 'reconciled' WHERE closed_s IS NULL", (at_s,))
+    return Reconciliation(
+        crashed=crashed,
+        held=tuple((run_id, part_id) for run_id, part_id, was_picked in rows if was_picked),
+        on_belt=tuple((run_id, part_id) for run_id, part_id, was_picked in rows if not was_picked),
+    )
+
+
+def records(connection: sqlite3.Connection, run_id: int) -> list[PartRecord]:
+    actions: dict[int, list[str]] = {}
+    for part_id, action in connection.execute(
+        "SELECT part_id, action FROM decision WHERE run_id = ? ORDER BY decision_id", (run_id,)
+    ):
+        actions.setdefault(part_id, []).append(action)
+    rows = connection.execute(
+        "SELECT part_id, entered_s, verdict, score, defects, views, model_hash, picked.at_s,"
+        " fate, fate.at_s, bin, reason"
+        " FROM part LEFT JOIN picked USING (run_id, part_id) LEFT JOIN fate USING (run_id, part_id)"
+        " WHERE run_id = ? ORDER BY part_id",
+        (run_id,),
+    )
+    return [
+        PartRecord(
+            run_id=run_id,
+            part_id=row[0],
+            entered_s=row[1],
+            verdict=row[2],
+            score=row[3],
+            defects=tuple(json.loads(row[4])),
+            views=row[5],
+            model_hash=row[6],
+            actions=tuple(actions.get(row[0], ())),
+            picked_s=row[7],
+            fate=Fate(row[8]) if row[8] is not None else None,
+            fate_s=row[9],
+            bin=row[10] or "",
+            reason=row[11] or "",
+        )
+        for row in rows
+    ]

@@ -1,0 +1,215 @@
+"""What may be set on each node of the cell: types, ranges, defaults and units, published by ``cell config schema``.
+
+One model a node, its fields named like the node's ROS parameters (``bins.defect`` is the field ``defect`` of ``bins``).
+A node of another package brings its own: a model ``PARAMETERS`` in the module that its entry point in the group
+``cellwright.nodes`` names. Frames and units: ``perception.types``; all positions in the cell frame, metres.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, WithJsonSchema
+
+from policies.registry import POLICIES
+
+Number: TypeAlias = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+Positive: TypeAlias = Annotated[float, Strict(), Field(allow_inf_nan=False, gt=0.0)]
+Switch: TypeAlias = Annotated[bool, Strict()]
+Word: TypeAlias = Annotated[str, Field(min_length=1)]
+Point: TypeAlias = tuple[Number, Number]
+Overkill: TypeAlias = Annotated[
+    float,
+    Strict(),
+    Field(ge=0.01, le=0.20, description="share of good parts that may be rejected; picks the threshold"),
+]
+Pixels: TypeAlias = Annotated[int, Strict(), Field(ge=16, le=8192)]
+Rate: TypeAlias = Annotated[float, Strict(), Field(gt=0.0, le=1000.0)]
+
+
+def _in_order(window_m: Point) -> Point:
+    if window_m[0] >= window_m[1]:
+        raise ValueError(f"the first x must lie upstream of the last, not {list(window_m)}")
+    return window_m
+
+
+Window: TypeAlias = Annotated[Point, AfterValidator(_in_order)]
+"""First and last x at which the arm may pick."""
+
+
+def _one_value(value: object) -> object:
+    if not isinstance(value, (bool, int, float, str)):
+        raise ValueError("must be one value: true or false, a number or text")
+    return value
+
+
+Setting: TypeAlias = Annotated[
+    Any, AfterValidator(_one_value), WithJsonSchema({"type": ["boolean", "integer", "number", "string"]})
+]
+"""A value whose meaning only a driver knows."""
+
+
+class Section(BaseModel):
+    """A group of parameters: unknown keys are refused, values are not changed after the check."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NodeParameters(Section):
+    """What every node has."""
+
+    use_sim_time: Switch = Field(default=False, description="take the time from /clock")
+
+
+class Device(Section):
+    """A device: what it is and where its bytes go."""
+
+    model: Word = Field(description="the driver, a name in the entry-point group cellwright.drivers")
+    port: Word = Field(description="a path, best below /dev/serial/by-id, or SCHEME:NAME of a link (sim:gripper)")
+    unit: Annotated[int, Strict(), Field(ge=1, le=247)] = Field(default=1, description="address on the Modbus")
+    baudrate: Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400] = 115200
+    options: dict[Word, Setting] = Field(default_factory=dict, description="of this model, see docs/drivers.md")
+
+
+class Picture(NodeParameters):
+    """The camera's picture and its scale on the belt."""
+
+    px_per_m: Positive = Field(default=2000.0, description="image pixels per metre of belt")
+    width_px: Pixels = Field(default=640, description="across the belt")
+    height_px: Pixels = Field(default=480, description="along the belt's travel")
+
+
+class CameraParameters(Picture):
+    """A camera that OpenCV can open."""
+
+    source: Word = Field(default="0", description="number or path of a video device, a folder of pictures, or a video")
+    rate_hz: Rate = Field(default=10.0, description="pictures a second")
+
+
+class DetectorParameters(NodeParameters):
+    """The defect detector."""
+
+    model: Word = Field(default="sim", description="a model's name or a path to its .onnx or .json")
+    overkill: Overkill = 0.05
+    threads: Annotated[int, Strict(), Field(ge=1, le=64)] = Field(default=2, description="threads of the inference")
+    backend: Literal["onnxruntime", "openvino"] = Field(
+        default="onnxruntime", description="what runs the network; openvino needs the extra of that name"
+    )
+
+
+class TrackerParameters(Picture):
+    """Parts in belt coordinates, and their verdicts."""
+
+    model: Word = Field(default="sim", description="the detector's model; its card holds the thresholds")
+    overkill: Overkill = 0.05
+    keep_m: Positive = Field(default=1.5, description="belt travel after which a part is forgotten")
+
+
+class Bins(Section):
+    """Where the bins stand, (x, y)."""
+
+    defect: Point = (0.60, 0.34)
+    reject: Point = (0.60, -0.34)
+
+
+def _known_policy(name: str) -> str:
+    if name not in POLICIES:
+        raise ValueError(f"there is no policy {name!r}; known are {', '.join(sorted(POLICIES))}")
+    return name
+
+
+class PolicyParameters(NodeParameters):
+    """What leaves the belt, and what is picked next."""
+
+    name: Annotated[Word, AfterValidator(_known_policy)] = Field(
+        default="spt", description="a policy's name (fifo, euclid, spt)"
+    )
+    window_m: Window = Field(default=(0.35, 0.85), description="first and last x at which the arm picks")
+    bins: Bins = Field(default_factory=Bins)
+    max_speed_mps: Positive = Field(default=1.5, description="of the tool, as the policy's time model takes it")
+    max_accel_mps2: Positive = Field(default=15.0, description="of the tool, as the policy's time model takes it")
+    grip_s: Positive = Field(default=0.6, description="from arrival over the part until it is verified and lifted")
+    release_s: Positive = Field(default=0.3, description="at the bin until the hand is free")
+
+
+class Geometry(Section):
+    """A delta arm: three shoulders at 0, 120 and 240 degrees about z, and a wrist."""
+
+    base_radius_m: Positive = 0.20
+    platform_radius_m: Positive = 0.05
+    upper_arm_m: Positive = 0.30
+    forearm_m: Positive = 0.70
+    base_height_m: Positive = Field(default=0.75, description="of the shoulders' plane above the belt")
+    base_x_m: Number = 0.60
+    base_y_m: Number = 0.0
+
+
+class PickerParameters(NodeParameters):
+    """The pick sequence and the arm's limits as the controller plans with them."""
+
+    travel_z_m: Positive = Field(default=0.10, description="height of the tool point on the way")
+    grip_z_m: Positive = Field(default=0.006, description="height of the tool point at the grip")
+    window_m: Window = Field(default=(0.35, 0.85), description="first and last x at which the arm picks")
+    belt_end_m: Number = Field(default=1.10, description="x at which a part that stays has passed")
+    bins: Bins = Field(default_factory=Bins)
+    max_speed_mps: Positive = Field(default=1.5, description="of the tool; the arm's own limit is higher")
+    max_accel_mps2: Positive = Field(default=15.0, description="of the tool along its path")
+    geometry: Geometry = Field(default_factory=Geometry)
+    force_n: Annotated[float, Strict(), Field(gt=0.0, le=1000.0)] = Field(default=60.0, description="of the grip")
+    ledger: str = Field(default="", description="the ledger's file; empty: ledger.sqlite in the state folder")
+    seed: Annotated[int, Strict(), Field(ge=-1)] = Field(default=-1, description="noted in the ledger; -1: none")
+
+
+class GripperParameters(NodeParameters):
+    """The gripper."""
+
+    device: Device
+
+
+class ConveyorParameters(NodeParameters):
+    """The belt: its drive and its encoder."""
+
+    drive: Device
+    encoder: Device
+    speed_mps: Positive = Field(default=0.2, le=5.0, description="of the belt while it runs")
+
+
+class SupervisorParameters(NodeParameters):
+    """The PackML state machine and what it watches."""
+
+    safety: Device
+    autostart: Switch = Field(default=False, description="Reset and Start by itself; refused with a real port")
+    after_crash: Switch = Field(default=False, description="begin in Aborted: the last run had no clean end")
+    clear: Switch = Field(default=False, description="give Clear, Reset and Start after a crash by itself")
+    inputs_age_s: Positive = Field(default=0.5, description="older safety inputs abort a cell in motion")
+    loss_s: Annotated[float, Strict(), Field(ge=0.0, le=5.0)] = Field(
+        default=0.0, description="how long a device may be gone before a cell in motion aborts"
+    )
+    speed_mps: Positive = Field(default=0.2, le=5.0, description="of the belt; Starting ends near it")
+    watched: tuple[Word, ...] = Field(
+        default=("drive", "encoder", "gripper", "picker"), description="what has to be well before the cell resets"
+    )
+
+
+class StatusParameters(NodeParameters):
+    """The operator's page."""
+
+    host: Word = Field(default="127.0.0.1", description="address to serve on; reading is open to whoever reaches it")
+    port: Annotated[int, Strict(), Field(ge=0, le=65535)] = Field(default=8080, description="0 takes any free port")
+    model: Word = Field(default="sim", description="the detector's model, as the page names it")
+    overkill: Overkill = 0.05
+    policy: Word = Field(default="spt", description="the policy, as the page names it")
+
+
+OWN: Final[dict[str, type[NodeParameters]]] = {
+    "camera": CameraParameters,
+    "detector": DetectorParameters,
+    "tracker": TrackerParameters,
+    "policy": PolicyParameters,
+    "picker": PickerParameters,
+    "gripper": GripperParameters,
+    "conveyor": ConveyorParameters,
+    "supervisor": SupervisorParameters,
+    "status": StatusParameters,
+}
+"""Schemas of the controller's own nodes."""

@@ -1,0 +1,1 @@
+"""The embedded rclpy: served under its own name by `cell.runtime.finder` where no real one is installed."""

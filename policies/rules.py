@@ -1,0 +1,55 @@
+"""Greedy picking rules: look at every candidate that can still be picked and take the best by one measure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from policies.rendezvous import Rendezvous, feasible
+from policies.types import Decision, View
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule by its measure: the smallest one wins, ties go to the smaller ``part_id``.
+
+    Attributes:
+        name: as it is known in configs and reports.
+        words: the measure for the decision's reason, formatted with its ``value``.
+        measure: of a feasible pick.
+        sign: what turns the measure back into what ``words`` speak of.
+    """
+
+    name: str
+    words: str
+    measure: Callable[[View, Rendezvous], float]
+    sign: float = 1.0
+
+    def decide(self, view: View) -> Decision:
+        """The part to pick next, or none, and why."""
+        if not view.candidates:
+            return Decision(None, "no part is to leave the belt")
+        picks = feasible(view)
+        if not picks:
+            return Decision(None, f"none of {len(view.candidates)} parts can be reached in the window")
+        value, part_id = min((self.measure(view, pick), pick.candidate.part_id) for pick in picks)
+        return Decision(part_id, f"{self.words.format(value=self.sign * value)}, 1 of {len(picks)} within reach")
+
+
+def _upstream(view: View, pick: Rendezvous) -> float:
+    # A belt that runs backwards has its downstream end where x is small.
+    return -pick.candidate.x_m if view.belt_speed_mps >= 0.0 else pick.candidate.x_m
+
+
+def _distance(view: View, pick: Rendezvous) -> float:
+    return math.hypot(pick.candidate.x_m - view.tool_m[0], pick.candidate.y_m - view.tool_m[1])
+
+
+def _cycle(view: View, pick: Rendezvous) -> float:
+    return pick.cycle_s
+
+
+FIFO = Rule("fifo", "most downstream at x = {value:.3f} m", _upstream, sign=-1.0)
+EUCLID = Rule("euclid", "nearest to the tool by {value:.3f} m", _distance)
+SPT = Rule("spt", "shortest cycle of {value:.3f} s", _cycle)

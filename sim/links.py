@@ -1,0 +1,286 @@
+"""Lines to emulated devices under pyserial's surface: in memory on an injected clock, or behind a pty in real time.
+
+``open_link`` is the scheme ``sim`` of the entry-point group ``cellwright.links``: the port ``sim:gripper`` is the line
+that somebody attached to the hall under the name ``gripper``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from threading import RLock
+from typing import Protocol
+
+import serial
+
+from cell.drivers.links import ByteLink
+from perception.errors import InputError
+from sim.ptys import PtyPort
+
+BITS_PER_CHARACTER = 10
+
+
+class Emulator(Protocol):
+    """A device without I/O, for example ``sim.emulators.slave.RtuSlave``."""
+
+    def feed(self, data: bytes, now: float) -> None: ...
+
+    def poll(self, now: float) -> tuple[bytes, float | None]: ...
+
+
+class MemoryLink:
+    """One end of a line in memory: what the other end writes arrives byte by byte, as fast as the baud rate lets it."""
+
+    def __init__(self, clock: Callable[[], float], baudrate: int) -> None:
+        self._clock = clock
+        self._character_s = BITS_PER_CHARACTER / baudrate
+        # Blocks under way to this end: when the first bit was sent, when the last one is in, the bytes.
+        self._blocks: deque[tuple[float, float, bytes]] = deque()
+        self._taken = 0
+        self._last_end_s = 0.0
+        self._peer: MemoryLink | None = None
+        self._cut = False
+
+    def join(self, peer: MemoryLink) -> None:
+        """Connect both ends."""
+        self._peer, peer._peer = peer, self
+
+    @property
+    def in_waiting(self) -> int:
+        """Bytes that have arrived and are not yet read.
+
+        Raises:
+            OSError: the line is cut.
+        """
+        if self._cut:
+            raise OSError("the line is unplugged")
+        if not self._blocks:
+            return 0
+        now, count = self._clock(), -self._taken
+        for start_s, end_s, data in self._blocks:
+            if now >= end_s:
+                count += len(data)
+            else:
+                # Half a character of grace would be wrong; a rounding of the clock is not.
+                count += max(int((now - start_s) / self._character_s + 1e-6), 0)
+                break
+        return max(count, 0)
+
+    def read(self, size: int = 1) -> bytes:
+        """At most ``size`` bytes of those that have arrived."""
+        left = min(size, self.in_waiting)
+        out = b""
+        while left:
+            data = self._blocks[0][2]
+            piece = data[self._taken : self._taken + left]
+            out += piece
+            left -= len(piece)
+            self._taken += len(piece)
+            if self._taken == len(data):
+                self._blocks.popleft()
+                self._taken = 0
+        return out
+
+    def write(self, data: bytes) -> int | None:
+        """Send; takes no time here, the bytes follow what is already under way.
+
+        Raises:
+            OSError: the line is cut.
+        """
+        peer = self._peer
+        if self._cut or peer is None:
+            raise OSError("the line is unplugged")
+        if data:
+            start_s = max(self._clock(), peer._last_end_s)
+            end_s = start_s + len(data) * self._character_s
+            peer._blocks.append((start_s, end_s, bytes(data)))
+            peer._last_end_s = end_s
+        return len(data)
+
+    def next_event(self) -> float | None:
+        """When the next block is in as a whole; None when nothing is under way."""
+        return self._blocks[0][1] if self._blocks else None
+
+    def close(self) -> None:
+        """Cut this end; the other one may go on writing into nothing."""
+        self.cut()
+
+    def cut(self) -> None:
+        """Unplug: from now on this end raises, and what was under way to it is lost."""
+        self._cut = True
+        self._blocks.clear()
+        self._taken = 0
+
+
+def memory_pair(clock: Callable[[], float], baudrate: int) -> tuple[MemoryLink, MemoryLink]:
+    """Both ends of a line in memory."""
+    one, other = MemoryLink(clock, baudrate), MemoryLink(clock, baudrate)
+    one.join(other)
+    return one, other
+
+
+class _Line:
+    """The emulators on one line, and what carries their bytes."""
+
+    def __init__(self, baudrate: int) -> None:
+        self.baudrate = baudrate
+        self.emulators: list[Emulator] = []
+        self.plugged = True
+        self.near: MemoryLink | None = None
+        self.far: MemoryLink | None = None
+        self.port: PtyPort | None = None
+
+    def feed(self, data: bytes, now: float) -> None:
+        for emulator in self.emulators:
+            emulator.feed(data, now)
+
+    def poll(self, now: float) -> tuple[bytes, float | None]:
+        out = b""
+        earliest_s: float | None = None
+        for emulator in self.emulators:
+            data, wanted_s = emulator.poll(now)
+            out += data
+            if wanted_s is not None and (earliest_s is None or wanted_s < earliest_s):
+                earliest_s = wanted_s
+        return out, earliest_s
+
+    def carry(self, now: float) -> float | None:
+        """Memory mode: move what is due between the line and its emulators; returns when something is next."""
+        far, near = self.far, self.near
+        if far is not None and self.plugged and far.in_waiting:
+            self.feed(far.read(far.in_waiting), now)
+        out, earliest_s = self.poll(now)
+        if far is None or near is None or not self.plugged:
+            return earliest_s
+        if out:
+            far.write(out)
+        for event_s in (far.next_event(), near.next_event()):
+            # What has arrived at the near end waits for its reader, who is polled by somebody else.
+            if event_s is not None and event_s > now and (earliest_s is None or event_s < earliest_s):
+                earliest_s = event_s
+        return earliest_s
+
+
+class LinkHall:
+    """All emulated lines of one simulator by their names.
+
+    Args:
+        clock: seconds, monotonic.
+        threaded: False: links are in memory and whoever owns simulated time calls ``poll``. True: each line is a pty
+            with a thread of its own between ``start`` and ``close``.
+        lock: held whenever an emulator is fed or polled; several lines share one world, and so may others.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], threaded: bool, *, lock: AbstractContextManager[object] | None = None
+    ) -> None:
+        self.lock: AbstractContextManager[object] = RLock() if lock is None else lock
+        self._clock = clock
+        self._threaded = threaded
+        self._lines: dict[str, _Line] = {}
+        self._started = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The lines there are."""
+        return tuple(self._lines)
+
+    def attach(self, name: str, emulator: Emulator, *, baudrate: int = 115200) -> None:
+        """Put a device on the line ``name``; several may share one line."""
+        line = self._lines.setdefault(name, _Line(baudrate))
+        line.emulators.append(emulator)
+
+    def open(self, name: str, baudrate: int) -> ByteLink:
+        """The controller's end of a line.
+
+        Raises:
+            InputError: no such line, or it runs at another baud rate.
+            OSError: the line is unplugged.
+        """
+        line = self._lines.get(name)
+        if line is None:
+            raise InputError(f"no simulated line '{name}' (there are: {', '.join(sorted(self._lines))})")
+        if baudrate != line.baudrate:
+            raise InputError(f"the simulated line '{name}' runs at {line.baudrate} baud, not at {baudrate}")
+        if not line.plugged:
+            raise OSError(f"simulated line '{name}' is unplugged")
+        if self._threaded:
+            return serial.Serial(self.path(name), baudrate, timeout=0, write_timeout=0, exclusive=True)
+        line.near, line.far = memory_pair(self._clock, baudrate)
+        return line.near
+
+    def path(self, name: str) -> str:
+        """The pty of a line, as other programs can open it (real time only, after ``start``)."""
+        port = self._lines[name].port
+        if port is None:
+            raise OSError(f"simulated line '{name}' has not started")
+        return port.path
+
+    def poll(self, now: float) -> float | None:
+        """Memory mode: let every line do what is due; returns when one wants to be polled again."""
+        earliest_s: float | None = None
+        for line in self._lines.values():
+            wanted_s = line.carry(now)
+            if wanted_s is not None and (earliest_s is None or wanted_s < earliest_s):
+                earliest_s = wanted_s
+        return earliest_s
+
+    def unplug(self, name: str) -> None:
+        """Pull the plug of a line: the controller's end fails, the devices live on."""
+        line = self._lines[name]
+        line.plugged = False
+        if line.near is not None:
+            line.near.cut()
+        if line.port is not None:
+            line.port.unplug()
+
+    def plug(self, name: str) -> None:
+        """Put the plug back; the controller has to open the line again."""
+        line = self._lines[name]
+        if line.port is not None:
+            line.port.plug()
+        line.plugged = True
+
+    def start(self) -> None:
+        """Real time: open a pty for every line and answer on it."""
+        if not self._threaded or self._started:
+            return
+        self._started = True
+        for name, line in self._lines.items():
+            line.port = PtyPort(name, line, self._clock, line.baudrate, lock=self.lock)
+            line.port.start()
+
+    def close(self) -> None:
+        """End all lines. Callable twice."""
+        for line in self._lines.values():
+            if line.port is not None:
+                line.port.close()
+                line.port = None
+            for end in (line.near, line.far):
+                if end is not None:
+                    end.cut()
+        self._started = False
+
+
+class _Current:
+    """The hall that the scheme ``sim`` leads to in this process."""
+
+    hall: LinkHall | None = None
+
+
+def use(hall: LinkHall | None) -> None:
+    """Let ``open_link`` lead to this hall; None: to none."""
+    _Current.hall = hall
+
+
+def open_link(name: str, baudrate: int) -> ByteLink:
+    """Open the simulated line ``name`` (entry point ``sim`` of ``cellwright.links``).
+
+    Raises:
+        InputError: no simulator runs in this process, or it has no such line.
+        OSError: the line is unplugged.
+    """
+    if _Current.hall is None:
+        raise InputError(f"'sim:{name}' needs the simulator, and none runs in this process")
+    return _Current.hall.open(name, baudrate)

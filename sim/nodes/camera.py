@@ -1,0 +1,51 @@
+"""The simulated camera: fires, latches the encoder, and publishes what it sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from cell.parameters import NodeParameters
+from sim.bench import current_bench
+
+
+class PARAMETERS(NodeParameters):
+    """What the simulated world is."""
+
+    scenario: str = Field(default="", description="a scenario file; empty: the cell of acceptance")
+
+
+class SimCameraNode(Node):
+    """Publishes /camera/image and /camera/camera_info."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__("sim_camera", automatically_declare_parameters_from_overrides=True, **kwargs)
+        self._bench = current_bench()
+        camera = self._bench.scenario.camera
+        self._info = CameraInfo(height=camera.height_px, width=camera.width_px, distortion_model="plumb_bob")
+        self._images = self.create_publisher(Image, "/camera/image", 2)
+        self._infos = self.create_publisher(CameraInfo, "/camera/camera_info", 2)
+        self.create_timer(1.0 / camera.rate_hz, self._shoot)
+
+    def _shoot(self) -> None:
+        header = Header(stamp=self.get_clock().now().to_msg(), frame_id="camera")
+        image = self._bench.shoot()
+        height, width = image.shape[:2]
+        self._images.publish(
+            Image(
+                header=header,
+                height=height,
+                width=width,
+                encoding="bgr8",
+                is_bigendian=0,
+                step=3 * width,
+                data=np.ascontiguousarray(image).reshape(-1),
+            )
+        )
+        self._info.header = header
+        self._infos.publish(self._info)

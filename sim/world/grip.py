@@ -1,0 +1,79 @@
+"""When fingers hold a part, and how it lies between them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from sim.scenario import GripSetup
+from sim.world.arm import Tool
+from sim.world.parts import PlacedPart
+
+#: Half the width of a finger's pad (2F-85: 22 mm), m: nearer than this beside a part and the finger touches it.
+_HALF_PAD_M = 0.011
+#: A part that a finger touches without holding it moves this share of the way to between the fingers.
+_PUSH_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldPart:
+    """A part between the fingers.
+
+    Attributes:
+        part: as it lay on the belt.
+        slide_m: of its centre from the tool point along the pads, across the closing direction.
+        turn_rad: of its face's x axis from the closing direction.
+        width_m: across which it is held.
+    """
+
+    part: PlacedPart
+    slide_m: float
+    turn_rad: float
+    width_m: float
+
+    def placed(self, tool: Tool, travel_m: float) -> PlacedPart:
+        """The part where the tool lets it go, in belt coordinates."""
+        x = tool.x_m - self.slide_m * math.sin(tool.yaw_rad)
+        y = tool.y_m + self.slide_m * math.cos(tool.yaw_rad)
+        return PlacedPart(self.part.number, self.part.face, x - travel_m, y, tool.yaw_rad + self.turn_rad)
+
+
+def spans(part: PlacedPart) -> tuple[tuple[float, float], ...]:
+    """(width, direction) of the pairs of sides that fingers can close on; the direction is turned with the part."""
+    if part.face.round:
+        return ((part.face.length_m, part.yaw_rad),)
+    return ((part.face.length_m, part.yaw_rad), (part.face.width_m, part.yaw_rad + math.pi / 2.0))
+
+
+def meet(
+    setup: GripSetup, part: PlacedPart, x_m: float, span: tuple[float, float], *, tool: Tool, opened_m: float
+) -> HeldPart | PlacedPart | None:
+    """What happens when the fingers have closed to a span of a part that lies at ``x_m`` in the cell frame.
+
+    Returns:
+        The part held; the part pushed aside; None if the fingers do not meet it.
+    """
+    if tool.z_m > setup.part_height_m:
+        return None
+    width, direction = span
+    cos, sin = math.cos(tool.yaw_rad), math.sin(tool.yaw_rad)
+    dx, dy = x_m - tool.x_m, part.y_m - tool.y_m
+    across, along = dx * cos + dy * sin, -dx * sin + dy * cos
+    skew = 0.0 if part.face.round else math.remainder(direction - tool.yaw_rad, math.pi)
+    room = (opened_m - width) / 2.0 + setup.compliance_m
+    if abs(skew) <= setup.yaw_rad and abs(across) <= min(setup.position_m, room) and abs(along) <= setup.position_m:
+        turn = part.yaw_rad - tool.yaw_rad - skew  # the fingers' flats turn the part flush
+        return HeldPart(part, along, turn, width)
+    if abs(skew) > math.pi / 4.0:
+        return None  # the other pair of sides is the one the fingers come to
+    other = max(side for side, _ in spans(part))
+    if abs(across) >= (width + opened_m) / 2.0 or abs(along) >= other / 2.0 + _HALF_PAD_M:
+        return None
+    push = -across * _PUSH_SHARE
+    return PlacedPart(
+        part.number,
+        part.face,
+        part.belt_x_m + push * cos,
+        part.y_m + push * sin,
+        part.yaw_rad - skew * _PUSH_SHARE,
+    )
