@@ -1,47 +1,78 @@
 """The seam between nodes and the ways a message can travel.
 
 A publisher is a `Writer`, a subscription a `Reader`; both register with the `Bus` of their ROS domain, which matches
-them by topic, type and QoS. Delivery in one process is a call by reference. A transport (between processes, on the
-wire) needs nothing else: it learns of local endpoints as an `Observer`, adds a `Reader` of its own for every remote
-subscriber and a `Writer` for every remote publisher, and likewise a `ServiceServer` for a remote service.
+them by topic, type and QoS. Delivery in one process is a call by reference. A `Transport` (between processes, on the
+wire) is told of every local writer, reader, server and client. It attaches a `Reader` of its own to a local writer that
+somebody elsewhere reads (`Writer.match`), calls `Reader.deliver` with what arrives from elsewhere, registers a
+`ServiceServer` for a server that lives elsewhere, and tells the bus of foreign endpoints and nodes (`add_foreign`,
+`add_node`), so that graph queries see them.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
+from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from rclpy.qos import QoSProfile
 
 EndpointKind = Literal["publisher", "subscription", "service", "client"]
+Location = Literal["process", "machine", "wire"]
 
 
 class Endpoint:
     """What the graph knows of a publisher, a subscription, a service or a client; names are fully qualified.
 
+    `location` says how it is reached: in this process, in another one on this machine, or on the wire. `interface` is
+    None where a foreign type is known by its name only. `gid` (16 bytes) identifies the endpoint in the whole domain.
+
     Two endpoints are never equal. (No dataclass: that module takes longer to import than all of the runtime.)
     """
 
-    __slots__ = ("interface", "kind", "name", "node_name", "node_namespace", "qos")
+    __slots__ = ("gid", "interface", "kind", "location", "name", "node_name", "node_namespace", "qos", "type_name")
 
     def __init__(
-        self, kind: EndpointKind, name: str, interface: type[Any], qos: QoSProfile, *, node: tuple[str, str]
+        self,
+        kind: EndpointKind,
+        name: str,
+        interface: type[Any] | None,
+        qos: QoSProfile,
+        *,
+        node: tuple[str, str],
+        type_name: str = "",
+        location: Location = "process",
+        gid: bytes = b"",
     ) -> None:
-        """`node` is the name and the namespace of the owner."""
+        """`node` is the name and the namespace of the owner; `type_name` is `package/kind/Type`."""
         self.kind = kind
         self.name = name
-        self.interface = interface
+        self.interface: Any = interface
         self.qos = qos
         self.node_name, self.node_namespace = node
+        self.type_name = type_name or _type_name(interface)
+        self.location = location
+        self.gid = gid or _new_gid()
 
     @property
-    def type_name(self) -> str:
-        """`package/kind/Type`."""
-        name = getattr(self.interface, "_TYPE_NAME", None)
-        return str(name) if name else f"{self.interface.__module__}.{self.interface.__qualname__}".replace(".", "/")
+    def is_local(self) -> bool:
+        return self.location == "process"
+
+
+def _type_name(interface: Any) -> str:
+    name = getattr(interface, "_TYPE_NAME", None)
+    return str(name) if name else f"{interface.__module__}.{interface.__qualname__}".replace(".", "/")
+
+
+_process_gid = os.urandom(8)
+_gid_numbers = count(1).__next__
+
+
+def _new_gid() -> bytes:
+    return _process_gid + _gid_numbers().to_bytes(8, "big")
 
 
 class Reader(Protocol):
@@ -53,8 +84,12 @@ class Reader(Protocol):
     endpoint: Endpoint
     direct: bool
 
-    def deliver(self, message: Any, stamp_ns: int) -> None:
-        """Takes one message, in the publisher's thread: quick, and never blocking. `stamp_ns` 0: stamp it here."""
+    def deliver(self, message: Any, stamp_ns: int, sequence: int, source: Endpoint | None) -> None:
+        """Takes one message, in the publisher's or a transport's thread: quick, and never blocking.
+
+        `stamp_ns` is the source time (0: take the time here), `sequence` counts the writer's messages from 1 (0: not
+        known), `source` is the writer's endpoint.
+        """
 
 
 class ServiceServer(Protocol):
@@ -65,44 +100,66 @@ class ServiceServer(Protocol):
     def request(self, request: Any, reply: Callable[[Any], None]) -> None: ...
 
 
-class Observer(Protocol):
-    """Hears of every endpoint in this process; a transport is one."""
+class Transport(Protocol):
+    """A way out of this process: hears of everything local. Called with the bus locked: quick, and never blocking.
 
-    def endpoint_added(self, endpoint: Endpoint) -> None: ...
+    A transport's own threads may call the bus; they must not hold a lock then that these methods take.
+    """
 
-    def endpoint_removed(self, endpoint: Endpoint) -> None: ...
+    def node_added(self, name: str, namespace: str) -> None: ...
+
+    def node_removed(self, name: str, namespace: str) -> None: ...
+
+    def writer_added(self, writer: Writer) -> None: ...
+
+    def writer_removed(self, writer: Writer) -> None: ...
+
+    def reader_added(self, reader: Reader) -> None: ...
+
+    def reader_removed(self, reader: Reader) -> None: ...
+
+    def server_added(self, server: ServiceServer) -> None: ...
+
+    def server_removed(self, server: ServiceServer) -> None: ...
+
+    def client_added(self, client: Endpoint) -> None: ...
+
+    def client_removed(self, client: Endpoint) -> None: ...
 
 
 class Writer:
     """The publishing end of a topic: keeps the matched readers, and the last samples where durability asks for it."""
 
-    __slots__ = ("_lock", "_retained", "endpoint", "readers")
+    __slots__ = ("_lock", "_retained", "_sequence", "endpoint", "readers")
 
     def __init__(self, endpoint: Endpoint, retain: int | None) -> None:
         """`retain` is how many samples late readers get, 0 for all of them, None for volatile durability."""
         self.endpoint = endpoint
         self.readers: tuple[Reader, ...] = ()
-        self._retained: deque[Any] | None = None if retain is None else deque(maxlen=retain or None)
+        self._retained: deque[tuple[Any, int, int]] | None = None if retain is None else deque(maxlen=retain or None)
         self._lock = threading.Lock()
+        self._sequence = count(1).__next__
 
     def publish(self, message: Any, stamp_ns: int = 0) -> None:
         """Delivers by reference to all matched readers, in this thread."""
+        sequence = self._sequence()
+        endpoint = self.endpoint
         if self._retained is None:
             for reader in self.readers:
-                reader.deliver(message, stamp_ns)
+                reader.deliver(message, stamp_ns, sequence, endpoint)
             return
         with self._lock:
-            self._retained.append(message)
+            self._retained.append((message, stamp_ns, sequence))
             readers = self.readers
         for reader in readers:
-            reader.deliver(message, stamp_ns)
+            reader.deliver(message, stamp_ns, sequence, endpoint)
 
     def match(self, reader: Reader, *, replay: bool) -> None:
         """Adds a reader; with `replay` it first gets the retained samples."""
         with self._lock:
             if replay and self._retained is not None:
-                for message in self._retained:
-                    reader.deliver(message, 0)
+                for message, stamp_ns, sequence in self._retained:
+                    reader.deliver(message, stamp_ns, sequence, self.endpoint)
             ordered = sorted((*self.readers, reader), key=lambda entry: not entry.direct)
             self.readers = tuple(ordered)
 
@@ -123,28 +180,66 @@ class Bus:
         self._readers: dict[str, list[Reader]] = {}
         self._servers: dict[str, list[ServiceServer]] = {}
         self._clients: list[Endpoint] = []
+        self._foreign: list[Endpoint] = []
         self._nodes: list[tuple[str, str]] = []
-        self._observers: list[Observer] = []
+        self._local_nodes: list[tuple[str, str]] = []
+        self._transports: list[Transport] = []
 
-    def observe(self, observer: Observer) -> None:
-        """Adds an observer and tells it of what is there already."""
+    def attach(self, transport: Transport) -> None:
+        """Adds a transport and tells it of what is there already."""
         with self._lock:
-            self._observers.append(observer)
-            for endpoint in self.endpoints():
-                observer.endpoint_added(endpoint)
+            self._transports.append(transport)
+            for node in self._local_nodes:
+                transport.node_added(*node)
+            for writers in self._writers.values():
+                for writer in writers:
+                    transport.writer_added(writer)
+            for readers in self._readers.values():
+                for reader in readers:
+                    transport.reader_added(reader)
+            for servers in self._servers.values():
+                for server in servers:
+                    if server.endpoint.is_local:
+                        transport.server_added(server)
+            for client in self._clients:
+                transport.client_added(client)
 
-    def add_node(self, name: str, namespace: str) -> None:
+    def detach(self, transport: Transport) -> None:
+        """Lets a transport go; it has taken back what it added."""
+        with self._lock:
+            self._transports.remove(transport)
+
+    def add_node(self, name: str, namespace: str, *, local: bool = True) -> None:
         with self._changed:
             self._nodes.append((name, namespace))
+            if local:
+                self._local_nodes.append((name, namespace))
+                for transport in self._transports:
+                    transport.node_added(name, namespace)
             self._changed.notify_all()
 
-    def remove_node(self, name: str, namespace: str) -> None:
+    def remove_node(self, name: str, namespace: str, *, local: bool = True) -> None:
         with self._changed:
             self._nodes.remove((name, namespace))
+            if local:
+                self._local_nodes.remove((name, namespace))
+                for transport in self._transports:
+                    transport.node_removed(name, namespace)
+            self._changed.notify_all()
+
+    def add_foreign(self, endpoint: Endpoint) -> None:
+        """Shows a publisher, a subscription or a client that lives elsewhere in the graph; a server: `add_server`."""
+        with self._changed:
+            self._foreign.append(endpoint)
+            self._changed.notify_all()
+
+    def remove_foreign(self, endpoint: Endpoint) -> None:
+        with self._changed:
+            self._foreign = [entry for entry in self._foreign if entry is not endpoint]
             self._changed.notify_all()
 
     def nodes(self) -> list[tuple[str, str]]:
-        """Names and namespaces, in the order of creation."""
+        """Names and namespaces, in the order of creation or discovery."""
         with self._lock:
             return list(self._nodes)
 
@@ -154,14 +249,18 @@ class Bus:
             topic = writer.endpoint.name
             self._writers.setdefault(topic, []).append(writer)
             refused = [reader.endpoint for reader in self._readers.get(topic, ()) if not self._match(writer, reader)]
-            self._announce(writer.endpoint)
+            for transport in self._transports:
+                transport.writer_added(writer)
+            self._changed.notify_all()
         return refused
 
     def remove_writer(self, writer: Writer) -> None:
         with self._lock:
             _discard(self._writers, writer.endpoint.name, writer)
             writer.readers = ()
-            self._withdraw(writer.endpoint)
+            for transport in self._transports:
+                transport.writer_removed(writer)
+            self._changed.notify_all()
 
     def add_reader(self, reader: Reader) -> list[Endpoint]:
         """Matches a reader with the writers that are there; gives the writers whose QoS does not fit."""
@@ -169,7 +268,9 @@ class Bus:
             topic = reader.endpoint.name
             self._readers.setdefault(topic, []).append(reader)
             refused = [writer.endpoint for writer in self._writers.get(topic, ()) if not self._match(writer, reader)]
-            self._announce(reader.endpoint)
+            for transport in self._transports:
+                transport.reader_added(reader)
+            self._changed.notify_all()
         return refused
 
     def remove_reader(self, reader: Reader) -> None:
@@ -178,32 +279,55 @@ class Bus:
             _discard(self._readers, topic, reader)
             for writer in self._writers.get(topic, ()):
                 writer.unmatch(reader)
-            self._withdraw(reader.endpoint)
+            for transport in self._transports:
+                transport.reader_removed(reader)
+            self._changed.notify_all()
 
     def add_server(self, server: ServiceServer) -> None:
+        """Adds a server; a transport adds one for each that lives elsewhere."""
         with self._lock:
             self._servers.setdefault(server.endpoint.name, []).append(server)
-            self._announce(server.endpoint)
+            if server.endpoint.is_local:
+                for transport in self._transports:
+                    transport.server_added(server)
+            self._changed.notify_all()
 
     def remove_server(self, server: ServiceServer) -> None:
         with self._lock:
             _discard(self._servers, server.endpoint.name, server)
-            self._withdraw(server.endpoint)
+            if server.endpoint.is_local:
+                for transport in self._transports:
+                    transport.server_removed(server)
+            self._changed.notify_all()
 
     def add_client(self, endpoint: Endpoint) -> None:
         with self._lock:
             self._clients.append(endpoint)
-            self._announce(endpoint)
+            for transport in self._transports:
+                transport.client_added(endpoint)
+            self._changed.notify_all()
 
     def remove_client(self, endpoint: Endpoint) -> None:
         with self._lock:
             self._clients.remove(endpoint)
-            self._withdraw(endpoint)
+            for transport in self._transports:
+                transport.client_removed(endpoint)
+            self._changed.notify_all()
 
     def server(self, client: Endpoint) -> ServiceServer | None:
-        """The server that answers a client: the first of its name and type, or None."""
-        servers = self._servers.get(client.name, ())
-        return next((server for server in servers if server.endpoint.type_name == client.type_name), None)
+        """The server that answers a client: of its name and type, one in this process before all others, or None."""
+        fitting = [
+            server for server in self._servers.get(client.name, ()) if server.endpoint.type_name == client.type_name
+        ]
+        return min(fitting, key=lambda server: not server.endpoint.is_local, default=None)
+
+    def matched(self, endpoint: Endpoint) -> list[Endpoint]:
+        """The subscriptions that a publisher reaches, or the publishers that reach a subscription."""
+        other: EndpointKind = "subscription" if endpoint.kind == "publisher" else "publisher"
+        found = [entry for entry in self.endpoints(other, endpoint.name) if entry.type_name == endpoint.type_name]
+        if endpoint.kind == "publisher":
+            return [entry for entry in found if self._compatible(endpoint.qos, entry.qos)]
+        return [entry for entry in found if self._compatible(entry.qos, endpoint.qos)]
 
     def wait_for(self, condition: Callable[[], bool], timeout_s: float | None) -> bool:
         """Blocks until the condition on the graph holds, at most `timeout_s`; gives whether it does."""
@@ -223,6 +347,7 @@ class Bus:
                 for entries in group.values():
                     found += [entry.endpoint for entry in entries]
             found += self._clients
+            found += self._foreign
         return [endpoint for endpoint in found if kind in (None, endpoint.kind) and name in (None, endpoint.name)]
 
     def _match(self, writer: Writer, reader: Reader) -> bool:
@@ -233,16 +358,6 @@ class Bus:
             return False
         writer.match(reader, replay=requested.qos.durability.name == "TRANSIENT_LOCAL")
         return True
-
-    def _announce(self, endpoint: Endpoint) -> None:
-        for observer in self._observers:
-            observer.endpoint_added(endpoint)
-        self._changed.notify_all()
-
-    def _withdraw(self, endpoint: Endpoint) -> None:
-        for observer in self._observers:
-            observer.endpoint_removed(endpoint)
-        self._changed.notify_all()
 
 
 def _discard(group: dict[str, list[Any]], name: str, entry: object) -> None:

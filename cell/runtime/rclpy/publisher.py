@@ -53,7 +53,7 @@ class Publisher(Generic[MsgT]):
         self._writer.publish(msg)
 
     def get_subscription_count(self) -> int:
-        return len(self._writer.readers)
+        return len(self._bus.matched(self._endpoint))
 
     @property
     def topic_name(self) -> str:

@@ -56,7 +56,7 @@ class Subscription(Entity, Generic[MsgT]):
         self.endpoint = endpoint
         self._bus = bus
         self._depth = 0 if qos_profile.history == HistoryPolicy.KEEP_ALL else max(1, qos_profile.depth)
-        self._queue: deque[tuple[Any, int, int, int]] = deque()
+        self._queue: deque[tuple[Any, int, int, int, int]] = deque()
         self._lock = threading.Lock()
         self._received = 0
         self.callback = callback
@@ -92,12 +92,9 @@ class Subscription(Entity, Generic[MsgT]):
         return ".".join((*self.endpoint.node_namespace.strip("/").split("/"), self.endpoint.node_name)).strip(".")
 
     def get_publisher_count(self) -> int:
-        return sum(
-            endpoint.type_name == self.endpoint.type_name
-            for endpoint in self._bus.endpoints("publisher", self.endpoint.name)
-        )
+        return len(self._bus.matched(self.endpoint))
 
-    def deliver(self, message: Any, stamp_ns: int) -> None:
+    def deliver(self, message: Any, stamp_ns: int, sequence: int, source: Endpoint | None) -> None:
         """Takes a message from a writer, in its thread."""
         received_ns = time.time_ns() if self._wants_info else 0
         depth = self._depth
@@ -107,7 +104,7 @@ class Subscription(Entity, Generic[MsgT]):
             full = len(queue) >= depth > 0
             if full:
                 queue.popleft()
-            queue.append((message, next_sequence(), stamp_ns or received_ns, received_ns))
+            queue.append((message, next_sequence(), stamp_ns or received_ns, received_ns, sequence))
         if not full:
             executor = self._executor
             if executor is not None:
@@ -134,14 +131,14 @@ class Subscription(Entity, Generic[MsgT]):
         with self._lock:
             if not self._queue:
                 return NOTHING  # type: ignore[no-any-return]
-            message, _, stamp_ns, received_ns = self._queue.popleft()
+            message, _, stamp_ns, received_ns, sequence = self._queue.popleft()
         if not self._wants_info:
             return self._callback(message)  # type: ignore[no-any-return]
         self._received += 1
         info = MessageInfo(
             source_timestamp=stamp_ns,
             received_timestamp=received_ns,
-            publication_sequence_number=None,
+            publication_sequence_number=sequence or None,
             reception_sequence_number=self._received,
         )
         return self._callback(message, info)  # type: ignore[no-any-return]
@@ -156,5 +153,5 @@ class _DirectSubscription:
         self.endpoint = endpoint
         self._callback = callback
 
-    def deliver(self, message: Any, stamp_ns: int) -> None:
+    def deliver(self, message: Any, stamp_ns: int, sequence: int, source: Endpoint | None) -> None:
         self._callback(message)
