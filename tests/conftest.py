@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 import cell.runtime.finder
 
 cell.runtime.finder.install()
+# Nothing meets a cell that runs on this machine; tests with several processes choose a domain of their own.
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "OFF"
 # A job in the background ignores Ctrl-C, and so would every process that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
