@@ -75,6 +75,7 @@ def make_class(definition: MessageDefinition, resolve: Resolve) -> type[Any]:
         "__slots__": tuple(f"_{field.name}" for field in fields),
         "SLOT_TYPES": tuple(field.type for field in fields),
         "_TYPE_NAME": definition.name,
+        "_DEFINITION": definition,
         "_fields_and_field_types": {field.name: str(field.type) for field in fields},
     }
     nested = {field.name: resolve(field.type.base) for field in fields if field.type.is_message}
