@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Final, NoReturn, cast
 
+from cell.cli import completion
 from cell.cli.command import Command
 from perception.errors import InputError
 
@@ -78,6 +79,8 @@ def _dispatch(arguments: list[str]) -> int:
         print(f"cellwright {version('cellwright')}")
         return OK
     commands = find_commands()
+    if completion.wanted():
+        completion.complete(commands)
     words = _leading_words(arguments)
     name = next((" ".join(words[:n]) for n in range(len(words), 0, -1) if " ".join(words[:n]) in commands), None)
     if name is None:
