@@ -39,6 +39,8 @@ def interface(name: str) -> type[Any]:
                 _make(interfaces.load(name))
             else:
                 interface(f"{package}/{kind}/{head}")
+                if short.endswith("_Event") and name.removesuffix("_Event") in _classes:
+                    _register(event_definition(name.removesuffix("_Event")))
             found = _classes.get(name)
             if found is None:
                 raise InterfaceError(f"no interface {name}")
@@ -59,11 +61,31 @@ def _register(definition: MessageDefinition) -> type[Any]:
     return made
 
 
+class _EventClass:
+    """`Service.Event`, the message of service introspection, made when it is first asked for."""
+
+    def __get__(self, instance: object, owner: type[Any]) -> type[Any]:
+        return interface(f"{owner._TYPE_NAME}_Event")  # type: ignore[attr-defined]
+
+
+def event_definition(name: str) -> MessageDefinition:
+    """The message that tells of one step of a call (REP 2012)."""
+    return MessageDefinition(
+        f"{name}_Event",
+        (
+            Field("info", FieldType("service_msgs/msg/ServiceEventInfo")),
+            Field("request", FieldType(f"{name}_Request", "bounded", 1)),
+            Field("response", FieldType(f"{name}_Response", "bounded", 1)),
+        ),
+    )
+
+
 def _make_service(name: str, request: MessageDefinition, response: MessageDefinition) -> type[Any]:
     package, kind, short = name.split("/")
     members = {
         "Request": _register(request),
         "Response": _register(response),
+        "Event": _EventClass(),
         "__module__": f"{package}.{kind}",
         "__doc__": f"Service {name}.",
         "__slots__": (),
