@@ -1,9 +1,9 @@
-"""``cmd: cell node NAME --ros-args ...`` of a launch file, taken apart."""
+"""``cmd: cell node NAME... --ros-args ...`` of a launch file, taken apart."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +11,7 @@ from typing import Any, Final
 from cell.documents import parse_value
 from cell.substitutions import Call, Scope, evaluate, parse
 
-FORM: Final = "must be: cell node NAME --ros-args ..."
+FORM: Final = "must be: cell node NAME... --ros-args ..."
 # Stand in for substitutions while the text around them is split; of the private use area, so never in a command.
 OPEN: Final = "\ue000"
 CLOSE: Final = "\ue001"
@@ -22,12 +22,12 @@ class NodeCommand:
     """What follows ``cell node``.
 
     Attributes:
-        name: of the node.
-        args: the words after it.
+        names: of the nodes, which share one process.
+        args: the words after them.
         params_files, parameters, remaps: what those words ask for.
     """
 
-    name: str
+    names: tuple[str, ...]
     args: tuple[str, ...]
     params_files: list[Path] = field(default_factory=list)
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -41,9 +41,21 @@ def parse_node_command(cmd: str, scope: Scope) -> NodeCommand:
         ValueError: what is wrong, in words; the caller knows the file and the line.
     """
     words = split(cmd, scope)
-    if words[:2] != ["cell", "node"] or len(words) < 3 or words[2].startswith("-"):
+    if words[:2] != ["cell", "node"]:
         raise ValueError(FORM)
-    command = NodeCommand(name=words[2], args=tuple(words[3:]))
+    return parse_node_words(words[2:])
+
+
+def parse_node_words(words: Sequence[str]) -> NodeCommand:
+    """Take apart what follows ``cell node``: the names, then ROS arguments.
+
+    Raises:
+        ValueError: what is wrong, in words.
+    """
+    count = next((place for place, word in enumerate(words) if word.startswith("-")), len(words))
+    if not count:
+        raise ValueError(FORM)
+    command = NodeCommand(names=tuple(words[:count]), args=tuple(words[count:]))
     rest = iter(command.args)
     first = next(rest, None)
     if first is None:

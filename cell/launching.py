@@ -1,12 +1,16 @@
 """Launch files: the subset of ``ros2 launch``'s YAML that a cell needs, read without ROS.
 
-Actions: ``arg``, ``let``, ``group``, ``include`` and ``executable`` with ``cmd: cell node NAME --ros-args ...``, each
-with ``if`` or ``unless``. As in ROS 2 a group has a scope of its own, an include has not, and an ``arg`` keeps a value
-that is set already. What ROS 2 would read and this does not is refused, never skipped.
+Actions: ``arg``, ``let``, ``group``, ``include`` and ``executable`` with ``cmd: cell node NAME... --ros-args ...``,
+each with ``if`` or ``unless``. As in ROS 2 a group has a scope of its own, an include has not, and an ``arg`` keeps a
+value that is set already. What ROS 2 would read and this does not is refused, never skipped.
+
+One ``executable`` is one process under ``ros2 launch``; nodes that are named together share it. ``cell run`` gives a
+process of its own to what may die alone, which is what says ``respawn: "true"``, and runs the others itself.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 import sysconfig
 from collections.abc import Mapping, Sequence
@@ -32,9 +36,22 @@ KEYS: Final = {
     "let": {"name", "value", "if", "unless"},
     "group": {"children", "scoped", "if", "unless"},
     "include": {"file", "arg", "if", "unless"},
-    "executable": {"cmd", "name", "output", "if", "unless"},
+    "executable": {"cmd", "name", "output", "respawn", "respawn_delay", "respawn_max_retries", "if", "unless"},
 }
-"""Every action and what may stand in it. ``name`` and ``output`` of an executable only matter to ``ros2 launch``."""
+"""Every action and what may stand in it. ``output`` of an executable only matters to ``ros2 launch``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Respawn:
+    """How a process that has died is started again, as ROS 2 has it.
+
+    Attributes:
+        delay_s: from its death to the new start.
+        max_retries: how often in all; negative: without a limit.
+    """
+
+    delay_s: float = 0.0
+    max_retries: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +60,7 @@ class NodeLaunch:
 
     Attributes:
         name: of the node, as in ``cell node NAME``.
-        args: what follows ``cell node NAME``, word by word.
+        args: what follows the names in ``cell node NAME...``, word by word.
         params_files: of ``--params-file``, in order.
         parameters: of ``-p name:=value``, dotted names.
         remaps: of ``-r from:=to``.
@@ -60,11 +77,25 @@ class NodeLaunch:
 
 
 @dataclass(frozen=True, slots=True)
-class LaunchDescription:
-    """What a launch file starts: its nodes in order, and every argument with the value it got."""
+class ProcessLaunch:
+    """One ``executable``: its name (by default that of its first node), its nodes, and how it comes back."""
 
+    name: str
     nodes: tuple[NodeLaunch, ...]
+    respawn: Respawn | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchDescription:
+    """What a launch file starts: its processes in order, and every argument with the value it got."""
+
+    processes: tuple[ProcessLaunch, ...]
     arguments: MappingProxyType[str, str]
+
+    @property
+    def nodes(self) -> tuple[NodeLaunch, ...]:
+        """Every node, in order."""
+        return tuple(node for process in self.processes for node in process.nodes)
 
 
 def default_launch() -> Path:
@@ -107,9 +138,9 @@ def load_launch(path: str | Path, arguments: Mapping[str, str] | None = None) ->
     for name in given:
         if name not in reader.arguments:
             raise InputError(f"no such argument{nearest(name, reader.arguments)}", file=path, key=f"{name}:=")
-    if not reader.nodes:
+    if not reader.processes:
         raise InputError("starts no node", file=path)
-    return LaunchDescription(nodes=tuple(reader.nodes), arguments=MappingProxyType(reader.arguments))
+    return LaunchDescription(processes=tuple(reader.processes), arguments=MappingProxyType(reader.arguments))
 
 
 def parse_arguments(words: Sequence[str]) -> dict[str, str]:
@@ -137,22 +168,35 @@ def configure(
     Args:
         launch: the description.
         overrides: by node or ``/**``, dotted values that win over every file; what no launched node knows is left out.
+            What a ``-p`` sets for several nodes holds for those of them that know it.
 
     Raises:
         InputError: anything wrong in a params file, a missing value, two devices in one place.
     """
     files: dict[Path, ParamsFile] = {}
     configs = []
-    for node in launch.nodes:
-        for path in node.params_files:
-            if path not in files:
-                files[path] = read_params(path)
-        place = Origin(str(node.file), node.line, node.name)
-        leaves = overrides_of(node.parameters, place)
-        leaves += overrides_of(_from_outside(node.name, overrides or {}), Origin())
-        configs.append(resolve(node.name, [files[path] for path in node.params_files], leaves, place))
+    for process in launch.processes:
+        for node in process.nodes:
+            for path in node.params_files:
+                if path not in files:
+                    files[path] = read_params(path)
+            place = Origin(str(node.file), node.line, node.name)
+            leaves = overrides_of(_meant_for(node, process), place)
+            leaves += overrides_of(_from_outside(node.name, overrides or {}), Origin())
+            configs.append(resolve(node.name, [files[path] for path in node.params_files], leaves, place))
     check_wiring(configs)
     return tuple(configs)
+
+
+def _meant_for(node: NodeLaunch, process: ProcessLaunch) -> dict[str, Any]:
+    """What ``-p`` sets on this node of a process: what it knows, and what none of them knows, to be refused."""
+    known = schema_of(node.name).model_fields
+    others = {key for other in process.nodes for key in schema_of(other.name).model_fields}
+    return {
+        key: value
+        for key, value in node.parameters.items()
+        if key.partition(".")[0] in known or key.partition(".")[0] not in others
+    }
 
 
 def _from_outside(node: str, overrides: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -234,7 +278,7 @@ class _Reader:
     """Walks the actions of a file and of what it includes."""
 
     def __init__(self) -> None:
-        self.nodes: list[NodeLaunch] = []
+        self.processes: list[ProcessLaunch] = []
         self.arguments: dict[str, str] = {}
         self._trail: list[Path] = []
         self._do = {
@@ -316,24 +360,30 @@ class _Reader:
         self.read(path, action.scope)
 
     def _executable(self, action: _Action) -> None:
-        action.plain("name", "")
         action.plain("output", "")
+        respawn = _respawn(action)
         try:
             command = parse_node_command(action.plain("cmd"), action.scope)
         except InputError:
             raise
         except ValueError as error:
             raise action.error(str(error), "cmd") from None
-        if command.name not in node_names():
-            raise action.error(f"unknown node {command.name!r}{nearest(command.name, node_names())}", "cmd")
-        if any(node.name == command.name for node in self.nodes):
-            raise action.error(f"the node {command.name} is started twice", "cmd")
+        started = [node.name for process in self.processes for node in process.nodes]
+        for name in command.names:
+            if name not in node_names():
+                raise action.error(f"unknown node {name!r}{nearest(name, node_names())}", "cmd")
+            if name in started:
+                raise action.error(f"the node {name} is started twice", "cmd")
+            started.append(name)
+        name = action.text("name") if "name" in action.body else command.names[0]
+        if any(process.name == name for process in self.processes):
+            raise action.error(f"two processes are named {name!r}", "name")
         for path in command.params_files:
             if "\0" in str(path) or not path.is_file():
                 raise action.error(f"the params file {path} does not exist", "cmd")
-        self.nodes.append(
+        nodes = tuple(
             NodeLaunch(
-                name=command.name,
+                name=node,
                 args=command.args,
                 params_files=tuple(command.params_files),
                 parameters=MappingProxyType(command.parameters),
@@ -341,4 +391,19 @@ class _Reader:
                 file=action.document.path,
                 line=action.document.line((*action.key, "cmd")),
             )
+            for node in command.names
         )
+        self.processes.append(ProcessLaunch(name, nodes, respawn))
+
+
+def _respawn(action: _Action) -> Respawn | None:
+    """What an executable says about coming back; ROS 2 reads ``respawn`` as text, the others as numbers."""
+    delay_s, retries = action.body.get("respawn_delay", 0.0), action.body.get("respawn_max_retries", -1)
+    if isinstance(delay_s, bool) or not isinstance(delay_s, (int, float)) or not 0.0 <= delay_s < math.inf:
+        raise action.error("must be a number of seconds", "respawn_delay")
+    if isinstance(retries, bool) or not isinstance(retries, int):
+        raise action.error("must be a whole number", "respawn_max_retries")
+    value = action.text("respawn").strip() if "respawn" in action.body else "false"
+    if value not in TRUE | FALSE:
+        raise action.error(f"must be true or false, not {value!r}", "respawn")
+    return Respawn(float(delay_s), retries) if value in TRUE else None
