@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from importlib import import_module
 from typing import Any
 
-import zenoh
-
 from cell.cli.bench.peers import WAIT_S, Role
+
+zenoh: Any = import_module("zenoh")
 
 _SHARED_FROM = 65_536
 _POOL = 64 << 20
