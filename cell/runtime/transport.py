@@ -17,6 +17,8 @@ from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from .pump import Pump
+
 if TYPE_CHECKING:
     from rclpy.qos import QoSProfile
 
@@ -184,6 +186,7 @@ class Bus:
         self._nodes: list[tuple[str, str]] = []
         self._local_nodes: list[tuple[str, str]] = []
         self._transports: list[Transport] = []
+        self.pump = Pump()
 
     def attach(self, transport: Transport) -> None:
         """Adds a transport and tells it of what is there already."""

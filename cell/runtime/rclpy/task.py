@@ -1,12 +1,13 @@
-"""Futures, and tasks that run coroutines step by step on an executor."""
+"""Tasks: functions and coroutines that an executor runs step by step."""
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .future import PENDING, Future
 
 if TYPE_CHECKING:
     from .executors import Executor
@@ -14,121 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["Future", "Task"]
 
 T = TypeVar("T")
-
-_PENDING, _CANCELLED, _FINISHED = range(3)
-
-
-class Future(Generic[T]):
-    """A result that is not there yet. `await` it in a coroutine that an executor runs."""
-
-    def __init__(self, *, executor: Executor | None = None) -> None:
-        self._state = _PENDING
-        self._result: T | None = None
-        self._exception: BaseException | None = None
-        self._exception_fetched = False
-        self._callbacks: list[Callable[[Any], Any]] = []
-        self._waiters: list[Task[Any]] = []
-        self._lock = threading.Lock()
-        self._executor = executor
-
-    def __del__(self) -> None:
-        if getattr(self, "_exception", None) is not None and not self._exception_fetched:
-            print(f"The following exception was never retrieved: {self._exception}", file=sys.stderr)  # noqa: T201
-
-    def __await__(self) -> Generator[Any, None, T | None]:
-        while self._state == _PENDING:
-            yield self
-        return self.result()
-
-    def cancel(self) -> None:
-        """Ends the future without a result; nothing happens where it is done."""
-        with self._lock:
-            if self._state != _PENDING:
-                return
-            self._state = _CANCELLED
-        self._finish()
-
-    def cancelled(self) -> bool:
-        return self._state == _CANCELLED
-
-    def done(self) -> bool:
-        """True with a result, with an exception, and after `cancel`."""
-        return self._state != _PENDING
-
-    def result(self) -> T | None:
-        """The result, None where there is none yet.
-
-        Raises:
-            BaseException: the exception that the future ended with.
-        """
-        if self._exception is not None:
-            self._exception_fetched = True
-            raise self._exception
-        return self._result
-
-    def exception(self) -> BaseException | None:
-        """The exception that the future ended with, or None."""
-        self._exception_fetched = True
-        return self._exception
-
-    def set_result(self, result: T) -> None:
-        with self._lock:
-            self._result = result
-            self._state = _FINISHED
-        self._finish()
-
-    def set_exception(self, exception: BaseException) -> None:
-        with self._lock:
-            self._exception = exception
-            self._exception_fetched = False
-            self._state = _FINISHED
-        self._finish()
-
-    def add_done_callback(self, callback: Callable[[Future[T]], Any]) -> None:
-        """Calls `callback(future)` once done: at once where it is done, on the executor where the future has one."""
-        with self._lock:
-            if self._state == _PENDING:
-                self._callbacks.append(callback)
-                return
-        self._call(callback)
-
-    def remove_done_callback(self, callback: Callable[[Future[T]], Any]) -> bool:
-        """Removes every entry of the callback; gives whether there was one."""
-        with self._lock:
-            before = len(self._callbacks)
-            self._callbacks = [entry for entry in self._callbacks if entry != callback]
-            return len(self._callbacks) != before
-
-    def _set_executor(self, executor: Executor | None) -> None:
-        self._executor = executor
-
-    def _finish(self) -> None:
-        with self._lock:
-            callbacks, self._callbacks = self._callbacks, []
-            waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            waiter._resume()
-        for callback in callbacks:
-            self._call(callback)
-
-    def _call(self, callback: Callable[[Future[T]], Any]) -> None:
-        executor = self._executor
-        if executor is not None and not executor._is_shutdown:
-            executor.create_task(callback, self)
-            return
-        try:
-            callback(self)
-        except Exception as error:
-            # As in rclpy: whoever sets a result must not be hit by somebody else's callback.
-            print(f"Unhandled exception in done callback: {error}", file=sys.stderr)  # noqa: T201
-
-    def _wake_when_done(self, task: Task[Any]) -> bool:
-        """Registers a task that awaits this future; False where it is done already."""
-        with self._lock:
-            if self._state != _PENDING:
-                return False
-            self._waiters.append(task)
-            return True
 
 
 class Task(Future[T]):
@@ -152,7 +38,7 @@ class Task(Future[T]):
 
     def __call__(self) -> None:
         """Runs a function to its end, or a coroutine to its next await."""
-        if self._state != _PENDING or not self._step_lock.acquire(blocking=False):
+        if self._state != PENDING or not self._step_lock.acquire(blocking=False):
             return
         try:
             self._executing = True
@@ -166,7 +52,9 @@ class Task(Future[T]):
 
     def cancel(self) -> None:
         """Ends the task; its coroutine is closed, so that its `finally` blocks run."""
-        if self._is_coroutine and self._state == _PENDING and not self._executing:
+        if self._state != PENDING:
+            return
+        if self._is_coroutine and not self._executing:
             self._handler.close()
         super().cancel()
         self._end()
@@ -180,7 +68,10 @@ class Task(Future[T]):
                     self._handler, self._is_coroutine = result, True
             if self._is_coroutine:
                 awaited = self._handler.send(None)
-                if not (isinstance(awaited, Future) and awaited._wake_when_done(self)):
+                if self._state != PENDING:
+                    # Cancelled by its own step.
+                    self._handler.close()
+                elif not (isinstance(awaited, Future) and awaited._wake_when_done(self)):
                     self._resume()
                 return
         except StopIteration as stop:
@@ -189,13 +80,18 @@ class Task(Future[T]):
         except Exception as error:
             self._end()
             self.set_exception(error)
+        except BaseException:
+            # A signal's exception ends the task, and is for whoever spins.
+            self._end()
+            Future.cancel(self)
+            raise
         else:
             self._end()
             self.set_result(result)
 
     def _resume(self) -> None:
         """What the task waited for is there: it is ready again."""
-        executor = self._executor
+        executor = self._executor()
         if executor is not None:
             executor._enqueue(self)
 
@@ -208,7 +104,7 @@ class Task(Future[T]):
 
     def _execute(self, executor: Executor) -> bool:
         """One step, for the executor; raises what the step raised."""
-        if self._state != _PENDING:
+        if self._state != PENDING:
             return False
         self()
         if self._exception is not None and not self._exception_fetched:

@@ -55,7 +55,7 @@ class Timer(Entity):
         self._context = context
         self._period_ns = int(timer_period_ns)
         self._sequence = next_sequence()
-        self._generation = 0
+        self._listed_ns: int | None = None
         self._queued = False
         self._canceled = not autostart
         self._credit_ns: int | None = None
@@ -122,13 +122,13 @@ class Timer(Entity):
 
     def _arm(self) -> None:
         """Tells the executor when the timer is due next."""
-        self._generation += 1
         executor = self._executor
         if executor is not None and not self._canceled:
             executor._arm(self)
 
     def _join(self, executor: Executor | None) -> None:
         self._executor = executor
+        self._listed_ns = None
         self._queued = False
         self._arm()
 
