@@ -33,9 +33,26 @@ def discovery_range() -> DiscoveryRange:
     raise ValueError(f"ROS_AUTOMATIC_DISCOVERY_RANGE must be SUBNET, LOCALHOST or OFF, not {word!r}")
 
 
+def wire_wanted() -> bool:
+    """Whether the environment asks for ROS 2's wire.
+
+    Raises:
+        ValueError: `CELL_WIRE` names another one than dds.
+    """
+    word = os.environ.get("CELL_WIRE", "").lower()
+    if word not in ("", "off", "dds"):
+        raise ValueError(f"CELL_WIRE must be dds or off, not {word!r}")
+    return word == "dds"
+
+
 def start(bus: Bus, domain_id: int) -> list[Callable[[], None]]:
     """Starts the transports that the environment asks for; gives what stops each of them."""
     reach = discovery_range()
     if reach == "OFF":
         return []
-    return []
+    stops: list[Callable[[], None]] = []
+    if wire_wanted():
+        from cell.runtime.wire.transport import start as start_wire  # noqa: PLC0415 (Cyclone DDS, and only if asked for)
+
+        stops.append(start_wire(bus, domain_id))
+    return stops
