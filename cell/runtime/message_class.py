@@ -1,52 +1,48 @@
 """One Python class for one message structure, with rclpy's surface.
 
 As in rosidl's generated Python: keyword constructor, a default for each field, constants as class attributes,
-`get_fields_and_field_types`, `SLOT_TYPES`, and the checks that rclpy makes with its field checks on (AssertionError).
-Number sequences are `array.array`, fixed number arrays `numpy.ndarray`; buffers (bytes, bytearray, memoryview,
-ndarray, array.array) of the right element type are kept as given, without a walk over their elements.
+`get_fields_and_field_types`, `SLOT_TYPES`, and the checks that rclpy makes with its field checks on. Number sequences
+are `array.array`, fixed number arrays `numpy.ndarray`; buffers of the right element type are kept as given.
 """
 
 from __future__ import annotations
 
-import math
-import sys
 from array import array
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, ClassVar
 
-from cell.runtime.interfaces import FLOATS, INTEGER_RANGES, STRINGS, Field, FieldType, MessageDefinition
+from cell.runtime.interfaces import FLOATS, STRINGS, Field, MessageDefinition
+from cell.runtime.message_copies import SHARED_BYTES, settled, settled_array, thawed
+from cell.runtime.message_fields import TYPECODES, Setter, dtype_name, is_ndarray, setter
+from cell.runtime.slot_types import SlotTypes
 
 Resolve = Callable[[str], type[Any]]
-Setter = Callable[[Any, Any], None]
-Check = Callable[[Any], Any]
-
-TYPECODES = {
-    "int8": "b",
-    "uint8": "B",
-    "char": "B",
-    "int16": "h",
-    "uint16": "H",
-    "int32": "i",
-    "uint32": "I",
-    "int64": "q",
-    "uint64": "Q",
-    "float32": "f",
-    "float64": "d",
-}
-_FLOAT32_MAX = 3.402823466e38  # IEEE 754 binary32
-_DTYPES = {"char": "uint8"}
-_PYTHON_TYPES: dict[str, type[Any]] = {"bool": bool, "byte": bytes}
 
 
-class Message:
+class InterfaceMeta(type):
+    """The class of all interface classes: says that their support is there, as rosidl's generated metaclasses do."""
+
+    _TYPE_SUPPORT: ClassVar[object] = "cell.runtime"
+
+    @classmethod
+    def __import_type_support__(cls) -> None:
+        """Nothing to load: the classes are made from their definitions."""
+
+
+class Message(metaclass=InterfaceMeta):
     """What all generated classes share; rclpy's generated classes have no common base, so nobody may rely on it."""
 
     __slots__: tuple[str, ...] = ()
-    SLOT_TYPES: tuple[FieldType, ...] = ()
+    SLOT_TYPES: Any = SlotTypes()
     _TYPE_NAME = ""
-    _fields_and_field_types: dict[str, str] = {}  # noqa: RUF012 (set once, at generation)
-    _freeze: Callable[[Any], None] | None = None
+    _DEFINITION = MessageDefinition("", ())
+    _slot_types: tuple[Any, ...] | None = None
+    _fields_and_field_types: ClassVar[dict[str, str]] = {}
+
+    def _snapshot(self) -> Any:
+        """The message as it is now, for readers: nothing that happens to the original is seen in it."""
+        raise NotImplementedError  # compiled for each class
 
     @classmethod
     def get_fields_and_field_types(cls) -> dict[str, str]:
@@ -54,72 +50,67 @@ class Message:
         return dict(cls._fields_and_field_types)
 
     def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
-            return NotImplemented
-        return all(_same(getattr(self, slot), getattr(other, slot)) for slot in self.__slots__)
+        if not isinstance(other, type(self)):
+            return NotImplemented if isinstance(other, Message) else False
+        return all(_same(getattr(self, slot), getattr(other, slot)) for slot in type(self).__slots__)
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        fields = ", ".join(f"{slot[1:]}={_show(getattr(self, slot))}" for slot in self.__slots__)
+        fields = ", ".join(f"{slot[1:]}={_show(getattr(self, slot))}" for slot in type(self).__slots__)
         return f"{type(self).__module__}.{type(self).__name__}({fields})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), tuple(thawed(getattr(self, slot)) for slot in type(self).__slots__))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        from copy import deepcopy  # noqa: PLC0415 (whoever copies has it loaded)
+
+        return _restore(type(self), tuple(deepcopy(thawed(getattr(self, slot)), memo) for slot in type(self).__slots__))
 
 
 def make_class(definition: MessageDefinition, resolve: Resolve) -> type[Any]:
     """Makes the class; `resolve` gives the class of a nested type by its full name."""
     package, kind, short = definition.name.split("/")
     fields = definition.fields
+    nested = {field.name: resolve(field.type.base) for field in fields if field.type.is_message}
     namespace: dict[str, Any] = {
         "__module__": f"{package}.{kind}",
         "__doc__": f"{definition.name}: {', '.join(field.name for field in fields) or 'no fields'}.",
         "__slots__": tuple(f"_{field.name}" for field in fields),
-        "SLOT_TYPES": tuple(field.type for field in fields),
         "_TYPE_NAME": definition.name,
         "_DEFINITION": definition,
         "_fields_and_field_types": {field.name: str(field.type) for field in fields},
+        "__init__": _constructor(fields, nested),
     }
-    nested = {field.name: resolve(field.type.base) for field in fields if field.type.is_message}
-    namespace.update(_functions(fields, nested))
     namespace.update({constant.name: constant.value for constant in definition.constants})
-    made = type(short, (Message,), namespace)
+    namespace.update(
+        {f"{field.name.upper()}__DEFAULT": field.default for field in fields if field.default is not None}
+    )
+    made: type[Any] = InterfaceMeta(short, (Message,), namespace)
     for field in fields:
         store: Setter = made.__dict__[f"_{field.name}"].__set__
-        setter = _setter(field, store, nested.get(field.name))
-        setattr(made, field.name, property(attrgetter(f"_{field.name}"), setter, doc=str(field.type)))
+        put = setter(field, store, nested.get(field.name))
+        setattr(made, field.name, property(attrgetter(f"_{field.name}"), put, doc=str(field.type)))
+    made._snapshot = _SnapshotText(made).compile()  # type: ignore[attr-defined]
     return made
 
 
-def _functions(fields: Sequence[Field], nested: dict[str, type[Any]]) -> dict[str, Any]:
-    """The constructor, and `_freeze` where a field can hold a buffer.
-
-    They are compiled from text, since a loop over the fields would cost several times as much at each message.
-    """
-    scope: dict[str, Any] = {"_unset": _UNSET, "_reject": _reject, "_freeze_value": _freeze_value}
+def _constructor(fields: Sequence[Field], nested: dict[str, type[Any]]) -> Any:
+    """Compiled from text, since a loop over the fields would cost several times as much at each message."""
+    scope: dict[str, Any] = {"_unset": _UNSET, "_reject": _reject, "_array": array}
     signature = "".join(f", {field.name}=_unset" for field in fields)
-    init = [f"def __init__(self{', *' if fields else ''}{signature}, **_unknown):"]
-    init += ["    if _unknown:", "        _reject(self, _unknown)"]
-    freeze = ["def _freeze(self):"]
+    lines = [f"def __init__(self{', *' if fields else ''}{signature}, **_unknown):"]
+    lines += ["    if _unknown:", "        _reject(self, _unknown)"]
     for number, field in enumerate(fields):
-        name, field_type = field.name, field.type
-        init.append(f"    if {name} is _unset:")
-        init.append(f"        self._{name} = {_default(scope, number, field, nested.get(name))}")
-        init.append("    else:")
-        init.append(f"        self.{name} = {name}")
-        if field_type.is_message:
-            if nested[name]._freeze is None:
-                continue
-            if field_type.container:
-                freeze += [f"    for item in self._{name}:", "        item._freeze()"]
-            else:
-                freeze.append(f"    self._{name}._freeze()")
-        elif field_type.container and field_type.base in TYPECODES:
-            freeze.append(f"    if self._{name}.__class__ is not _array:")
-            freeze.append(f"        self._{name} = _freeze_value(self._{name})")
-    scope["_array"] = array
-    source = init + (freeze if len(freeze) > 1 else [])
+        name = field.name
+        lines.append(f"    if {name} is _unset:")
+        lines.append(f"        self._{name} = {_default(scope, number, field, nested.get(name))}")
+        lines.append("    else:")
+        lines.append(f"        self.{name} = {name}")
     made: dict[str, Any] = {}
-    exec("\n".join(source), scope, made)
-    return made
+    exec("\n".join(lines), scope, made)
+    return made["__init__"]
 
 
 def _default(scope: dict[str, Any], number: int, field: Field, nested: type[Any] | None) -> str:
@@ -144,198 +135,83 @@ def _default(scope: dict[str, Any], number: int, field: Field, nested: type[Any]
     if field_type.container == "array":
         import numpy as np  # noqa: PLC0415 (slow to import, and most types have no fixed array)
 
-        scope[key] = np.array(values, dtype=_DTYPES.get(base, base))
+        scope[key] = np.array(values, dtype=dtype_name(base))
         return f"{key}.copy()"
-    scope["_array"] = array
     scope[key] = values
     return f"_array({TYPECODES[base]!r}, {key})" if values else f"_array({TYPECODES[base]!r})"
 
 
-def _setter(field: Field, store: Setter, nested: type[Any] | None) -> Setter:
-    name, field_type = field.name, field.type
-    base = field_type.base
-    if field_type.container:
-        if nested is None and base in TYPECODES:
-            convert = _fixed_array(name, field_type) if field_type.container == "array" else _buffer(name, field_type)
-        else:
-            convert = _object_list(name, field_type, nested)
+class _SnapshotText:
+    """Compiles `_snapshot` of a class: structures that it holds are copied in place, without a call for each."""
 
-        def set_converted(self: Any, value: Any) -> None:
-            store(self, convert(value))
+    def __init__(self, cls: type[Any]) -> None:
+        self._cls = cls
+        self._names = 0
+        self._lines = ["def _snapshot(m):"]
+        self._scope: dict[str, Any] = {
+            "_new": object.__new__,
+            "_array": array,
+            "_settled": settled,
+            "_settled_array": settled_array,
+            "_limit": SHARED_BYTES,
+        }
 
-        return set_converted
-    if base in INTEGER_RANGES:
-        return _integer_setter(name, store, *INTEGER_RANGES[base])
-    if base in FLOATS:
-        return _float_setter(name, store, base)
-    kind: type[Any] = nested or _PYTHON_TYPES.get(base, str)
-    bound = field_type.string_bound
+    def compile(self) -> Any:
+        self._structure(self._cls, "m", "n")
+        self._lines.append("    return n")
+        made: dict[str, Any] = {}
+        exec("\n".join(self._lines), self._scope, made)
+        return made["_snapshot"]
 
-    def set_checked(self: Any, value: Any) -> None:
-        if not isinstance(value, kind):
-            raise AssertionError(
-                f"The '{name}' field must be a sub message of type '{kind.__name__}'"
-                if nested
-                else f"The '{name}' field must be of type '{kind.__name__}'"
-            )
-        if bound and len(value) > bound:
-            raise AssertionError(f"The '{name}' field must be string value not longer than {bound}")
-        if kind is bytes and len(value) != 1:
-            raise AssertionError(f"The '{name}' field must be of length 1")
-        store(self, value)
+    def _name(self, prefix: str) -> str:
+        self._names += 1
+        return f"{prefix}{self._names}"
 
-    return set_checked
-
-
-def _integer_setter(name: str, store: Setter, low: int, high: int) -> Setter:
-    def set_integer(self: Any, value: Any) -> None:
-        if not isinstance(value, int):
-            raise AssertionError(f"The '{name}' field must be of type 'int'")
-        if not low <= value <= high:
-            raise AssertionError(f"The '{name}' field must be an integer in [{low}, {high}]")
-        store(self, value)
-
-    return set_integer
-
-
-def _float_setter(name: str, store: Setter, base: str) -> Setter:
-    limit = _FLOAT32_MAX if base == "float32" else math.inf
-
-    def set_float(self: Any, value: Any) -> None:
-        if not isinstance(value, float):
-            raise AssertionError(f"The '{name}' field must be of type 'float'")
-        if not -limit <= value <= limit and not math.isinf(value) and not math.isnan(value):
-            raise AssertionError(f"The '{name}' field must be a float in [-{limit}, {limit}]")
-        store(self, value)
-
-    return set_float
+    def _structure(self, cls: type[Any], source: str, target: str) -> None:
+        key = self._name("_c")
+        self._scope[key] = cls
+        lines = self._lines
+        lines.append(f"    {target} = _new({key})")
+        for field in cls._DEFINITION.fields:  # type: ignore[attr-defined]
+            kind, slot = field.type, f"_{field.name}"
+            if kind.is_message and not kind.container:
+                inner, copy = self._name("m"), self._name("n")
+                lines.append(f"    {inner} = {source}.{slot}")
+                self._structure(_nested(cls, field.name), inner, copy)
+                lines.append(f"    {target}.{slot} = {copy}")
+            elif kind.is_message:
+                copier = self._name("_f")
+                self._scope[copier] = _nested(cls, field.name)._snapshot  # type: ignore[attr-defined]
+                lines.append(f"    {target}.{slot} = [{copier}(x) for x in {source}.{slot}]")
+            elif not kind.container:
+                lines.append(f"    {target}.{slot} = {source}.{slot}")
+            elif kind.base not in TYPECODES:
+                lines.append(f"    {target}.{slot} = [*{source}.{slot}]")
+            elif kind.container == "array":
+                lines.append(f"    {target}.{slot} = _settled_array({source}.{slot})")
+            else:
+                lines.append(f"    v = {source}.{slot}")
+                short = f"v.__class__ is _array and len(v) <= {SHARED_BYTES // 8}"
+                lines.append(f"    {target}.{slot} = v[:] if {short} else _settled(v)")
 
 
-def _check_length(name: str, field_type: FieldType, length: int) -> None:
-    if field_type.container == "array" and length != field_type.size:
-        raise AssertionError(f"The '{name}' field must have {field_type.size} elements, not {length}")
-    if field_type.container == "bounded" and length > field_type.size:
-        raise AssertionError(f"The '{name}' field must have at most {field_type.size} elements, not {length}")
+def _nested(cls: type[Any], name: str) -> type[Any]:
+    """The class of a field that holds messages."""
+    from cell.runtime.messages import interface  # noqa: PLC0415 (it imports this module)
+
+    field = next(entry for entry in cls._DEFINITION.fields if entry.name == name)  # type: ignore[attr-defined]
+    return interface(field.type.base)
 
 
-def _buffer(name: str, field_type: FieldType) -> Check:
-    """Number sequences: buffers of the right element type stay as they are, everything else becomes an array.array."""
-    base = field_type.base
-    code = TYPECODES[base]
-    octets = code in "bB"
-
-    def convert(value: Any) -> Any:
-        kind = type(value)
-        if kind is array:
-            ready = value.typecode == code
-        elif kind is bytes or kind is bytearray:
-            ready = octets
-        elif kind is memoryview:
-            ready = value.ndim == 1 and value.format == code
-        elif _is_ndarray(value):
-            if value.ndim != 1:
-                raise AssertionError(f"The '{name}' field must be one-dimensional, not of shape {value.shape}")
-            ready = value.dtype == _DTYPES.get(base, base)
-            if not ready:
-                value = value.tolist()
-        elif isinstance(value, str) or not isinstance(value, Iterable):
-            raise AssertionError(f"The '{name}' field must be a sequence of '{base}'")
-        else:
-            ready = False
-        if not ready:
-            value = _numbers(name, base, code, value)
-        if field_type.container == "bounded":
-            _check_length(name, field_type, len(value))
-        return value
-
-    return convert
-
-
-def _numbers(name: str, base: str, code: str, values: Iterable[Any]) -> array[Any]:
-    """An array.array of the values; refuses what rclpy refuses: a number of another type or out of range."""
-    values = values if isinstance(values, list | tuple) else list(values)
-    wanted = float if base in FLOATS else int
-    if not all(isinstance(value, wanted) for value in values):
-        raise AssertionError(f"The '{name}' field must be a sequence of '{wanted.__name__}'")
-    try:
-        return array(code, values)
-    except (TypeError, OverflowError) as error:
-        raise AssertionError(f"The '{name}' field must be a sequence of '{base}': {error}") from None
-
-
-def _fixed_array(name: str, field_type: FieldType) -> Check:
-    """Fixed number arrays: an ndarray of the right type stays as it is, everything else is copied into one."""
-    import numpy as np  # noqa: PLC0415 (see _default)
-
-    base = field_type.base
-    dtype = np.dtype(_DTYPES.get(base, base))
-
-    def convert(value: Any) -> Any:
-        if isinstance(value, np.ndarray) and value.dtype == dtype and value.shape == (field_type.size,):
-            return value
-        if isinstance(value, bytes | bytearray) and dtype.itemsize == 1:
-            value = np.frombuffer(bytes(value), dtype=dtype)
-        elif isinstance(value, str) or not isinstance(value, Iterable):
-            raise AssertionError(f"The '{name}' field must be a sequence of '{base}'")
-        else:
-            # Through array.array, so that numbers are checked as in a sequence.
-            value = np.array(_numbers(name, base, TYPECODES[base], [_plain(item) for item in value]), dtype=dtype)
-        _check_length(name, field_type, len(value))
-        return value
-
-    return convert
-
-
-def _plain(value: Any) -> Any:
-    """A NumPy number as Python's own, as rclpy's copy into an ndarray accepts it."""
-    return value.item() if hasattr(value, "item") else value
-
-
-def _object_list(name: str, field_type: FieldType, nested: type[Any] | None) -> Check:
-    base = field_type.base
-    kind: type[Any] = nested or _PYTHON_TYPES.get(base, str)
-    bound = field_type.string_bound
-
-    def convert(value: Any) -> Any:
-        if base == "byte" and isinstance(value, bytes | bytearray):
-            value = [bytes([octet]) for octet in value]
-        if isinstance(value, str) or not isinstance(value, Sequence | Set):
-            raise AssertionError(
-                f"The '{name}' field must be a set or sequence and each value of type '{kind.__name__}'"
-            )
-        for item in value:
-            if not isinstance(item, kind) or (bound and len(item) > bound):
-                raise AssertionError(
-                    f"The '{name}' field must be a set or sequence and each value of type '{kind.__name__}'"
-                )
-        if field_type.container != "sequence":
-            _check_length(name, field_type, len(value))
-        return value
-
-    return convert
-
-
-def _is_ndarray(value: Any) -> bool:
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, numpy.ndarray)
-
-
-def _freeze_value(value: Any) -> Any:
-    """A published buffer may no longer be written through the message: all readers share it."""
-    kind = type(value)
-    if kind is bytes:
-        return value
-    if _is_ndarray(value):
-        value.flags.writeable = False
-    elif kind is memoryview:
-        return value.toreadonly()
-    elif kind is bytearray:
-        return memoryview(value).toreadonly()
-    return value
+def _restore(cls: type[Any], values: tuple[Any, ...]) -> Any:
+    made = cls.__new__(cls)
+    for slot, value in zip(cls.__slots__, values, strict=True):  # type: ignore[attr-defined]
+        setattr(made, slot, value)
+    return made
 
 
 def _same(mine: Any, other: Any) -> bool:
-    if _is_ndarray(mine) and _is_ndarray(other):
+    if is_ndarray(mine) and is_ndarray(other):
         return mine.shape == other.shape and bool((mine == other).all())
     if _is_buffer(mine) and _is_buffer(other):
         # Compares values, whatever holds them.
@@ -344,11 +220,11 @@ def _same(mine: Any, other: Any) -> bool:
 
 
 def _is_buffer(value: Any) -> bool:
-    return isinstance(value, array | bytes | bytearray | memoryview) or _is_ndarray(value)
+    return isinstance(value, array | bytes | bytearray | memoryview) or is_ndarray(value)
 
 
 def _show(value: Any) -> str:
-    if isinstance(value, array | bytearray | memoryview) or _is_ndarray(value):
+    if isinstance(value, array | bytearray | memoryview) or is_ndarray(value):
         return repr(value.tolist() if hasattr(value, "tolist") else list(value))
     return repr(value)
 

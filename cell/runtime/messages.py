@@ -14,7 +14,7 @@ from typing import Any
 
 from cell.runtime import interfaces
 from cell.runtime.interfaces import Field, FieldType, InterfaceDefinition, InterfaceError, MessageDefinition
-from cell.runtime.message_class import make_class
+from cell.runtime.message_class import InterfaceMeta, make_class
 
 _classes: dict[str, type[Any]] = {}
 _lock = threading.RLock()
@@ -91,7 +91,7 @@ def _make_service(name: str, request: MessageDefinition, response: MessageDefini
         "__slots__": (),
         "_TYPE_NAME": name,
     }
-    made = _classes[name] = type(short, (), members)
+    made = _classes[name] = InterfaceMeta(short, (), members)
     return made
 
 
@@ -142,7 +142,7 @@ def _make_action(definition: InterfaceDefinition) -> None:
         "__slots__": (),
         "_TYPE_NAME": name,
     }
-    _classes[name] = type(short, (), members)
+    _classes[name] = InterfaceMeta(short, (), members)
 
 
 def find_module(name: str) -> ModuleSpec | None:

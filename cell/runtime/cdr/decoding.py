@@ -12,7 +12,7 @@ from typing import Any
 
 from cell.runtime.cdr.layout import CODES, SIZES, CdrError, Cell, run_struct, run_table, smallest_size
 from cell.runtime.interfaces import Field, FieldType, MessageDefinition
-from cell.runtime.message_class import TYPECODES
+from cell.runtime.message_fields import TYPECODES
 
 Resolve = Callable[[str], Any]
 Reader = Callable[[Any, int, int, int], Any]
