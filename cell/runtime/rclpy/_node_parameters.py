@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ._arguments import Arguments
+from ._parameter_file import matches, rank
 from ._parameters import ParameterStore, PostSetCallback, PreSetCallback, SetCallback
-from .exceptions import ParameterNotDeclaredException
-from .parameter import Parameter
+from .exceptions import ParameterAlreadyDeclaredException, ParameterNotDeclaredException
+from .parameter import PARAMETER_SEPARATOR_STRING, Parameter, parameter_value_to_python
+from .validate_parameter_name import validate_parameter_name
 
 if TYPE_CHECKING:
-    from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+    from rcl_interfaces.msg import ListParametersResult, ParameterDescriptor, ParameterValue, SetParametersResult
 
     from .clock import Clock
     from .publisher import Publisher
@@ -60,7 +62,10 @@ class NodeParameters:
             ParameterAlreadyDeclaredException, InvalidParameterException, InvalidParameterTypeException,
             InvalidParameterValueException, ValueError: it cannot be declared so.
         """
-        return self._store.declare(name, value, descriptor, ignore_override)
+        if value is None and descriptor is None:
+            return self.declare_parameters("", [(name,)], ignore_override)[0]
+        given = (name, value) if descriptor is None else (name, value, descriptor)
+        return self.declare_parameters("", [given], ignore_override)[0]
 
     def declare_parameters(
         self,
@@ -72,15 +77,68 @@ class NodeParameters:
 
         Raises:
             TypeError: a tuple of another form.
+            Others: as `declare_parameter`; those before the bad one stay declared where a callback refuses it.
         """
-        declared = []
-        for entry in parameters:
-            if not isinstance(entry, tuple) or not 1 <= len(entry) <= 3 or not isinstance(entry[0], str):
-                raise TypeError(f"Invalid parameter tuple: {entry!r}")
-            name, value, descriptor = (*entry, None, None)[:3]
-            full_name = f"{namespace}.{name}" if namespace else name
-            declared.append(self.declare_parameter(full_name, value, descriptor, ignore_override))
-        return declared
+        chosen = [self._declaration(namespace, index, entry, ignore_override) for index, entry in enumerate(parameters)]
+        known = [parameter.name for parameter, _ in chosen if parameter.name in self._store.values]
+        if known:
+            raise ParameterAlreadyDeclaredException(known)
+        for parameter, descriptor in chosen:
+            self._store.declare(parameter, descriptor)
+        return [self._store.values[parameter.name] for parameter, _ in chosen]
+
+    def _declaration(
+        self, namespace: str, index: int, entry: tuple[Any, ...], ignore_override: bool
+    ) -> tuple[Parameter[Any], ParameterDescriptor]:
+        """A checked tuple, as the parameter that is to be set and its descriptor."""
+        from rcl_interfaces.msg import ParameterDescriptor, ParameterValue  # noqa: PLC0415 (loads on use)
+
+        if not isinstance(entry, tuple) or not 1 <= len(entry) <= 3:
+            raise TypeError(
+                f"Invalid parameter tuple length at index {index} in parameters list: {entry}; "
+                "expecting length between 1 and 3"
+            )
+        name, value = entry[0], entry[1] if len(entry) > 1 else None
+        descriptor = entry[2] if len(entry) > 2 else ParameterDescriptor()
+        if not isinstance(name, str):
+            raise TypeError(f"First element {name} at index {index} in parameters list is not a str.")
+        if not isinstance(descriptor, ParameterDescriptor):
+            raise TypeError(
+                f"Third element {descriptor} at index {index} in parameters list is not a ParameterDescriptor."
+            )
+        if len(entry) == 1:
+            import warnings  # noqa: PLC0415 (only here)
+
+            warnings.warn(
+                f"when declaring parameter named '{name}', declaring a parameter only providing its name is "
+                "deprecated: give a default value, a type, or a descriptor with dynamic_typing=True",
+                stacklevel=4,
+            )
+            descriptor.dynamic_typing = True
+        if isinstance(value, Parameter.Type):
+            if value is Parameter.Type.NOT_SET:
+                raise ValueError(f"Cannot declare parameter {{{name}}} as statically typed of type NOT_SET")
+            if descriptor.dynamic_typing:
+                raise ValueError(
+                    f"When declaring parameter {{{name}}} passing a descriptor with `dynamic_typing=True` "
+                    "is not allowed when the parameter type is provided"
+                )
+            descriptor.type = value.value
+            value = None
+        elif isinstance(value, ParameterValue):
+            if value.type == Parameter.Type.NOT_SET and not descriptor.dynamic_typing:
+                raise ValueError(
+                    "Cannot declare a statically typed parameter with default value of type PARAMETER_NOT_SET"
+                )
+            value = parameter_value_to_python(value)
+        if value is not None and not descriptor.dynamic_typing:
+            descriptor.type = Parameter.Type.from_parameter_value(value).value
+        full_name = f"{namespace}.{name}" if namespace else name
+        override = None if ignore_override else self._store.overrides.get(full_name)
+        validate_parameter_name(full_name)
+        if override is not None:
+            return override, descriptor
+        return Parameter(full_name, value=value), descriptor
 
     def undeclare_parameter(self, name: str) -> None:
         """Raises ParameterNotDeclaredException, ParameterImmutableException."""
@@ -100,12 +158,14 @@ class NodeParameters:
         return [self._store.get(name) for name in names]
 
     def get_parameter_or(self, name: str, alternative_value: Parameter[Any] | None = None) -> Parameter[Any]:
-        """The parameter, or the alternative where it is not set; without one, a parameter of type NOT_SET."""
-        if alternative_value is None:
-            alternative_value = Parameter(name, Parameter.Type.NOT_SET)
-        return self._store.values.get(name, alternative_value)
+        """The parameter, or the alternative where it has no value; without one, a parameter of type NOT_SET."""
+        found = self._store.values.get(name)
+        if found is not None and found.type_ is not Parameter.Type.NOT_SET:
+            return found
+        return Parameter(name, Parameter.Type.NOT_SET) if alternative_value is None else alternative_value
 
     def get_parameters_by_prefix(self, prefix: str) -> dict[str, Parameter[Any]]:
+        """The parameters below a prefix, by their names without it; the empty prefix gives all."""
         return self._store.matching(prefix)
 
     def get_parameter_type(self, name: str) -> Parameter.Type:
@@ -117,7 +177,9 @@ class NodeParameters:
         raise ParameterNotDeclaredException(name)
 
     def get_parameter_types(self, names: list[str]) -> list[Parameter.Type]:
-        """Raises ParameterNotDeclaredException."""
+        """Raises ParameterNotDeclaredException; TypeError for a name that is no string."""
+        if not all(isinstance(name, str) for name in names):
+            raise TypeError("All names must be instances of type str")
         return [self.get_parameter_type(name) for name in names]
 
     def set_parameters(self, parameter_list: list[Parameter[Any]]) -> list[SetParametersResult]:
@@ -136,31 +198,50 @@ class NodeParameters:
         """
         return self._store.set_atomically(parameter_list)
 
-    def list_parameters(self, prefixes: list[str], depth: int) -> Any:
-        """The names (and prefixes) of parameters, as rcl_interfaces/ListParametersResult."""
-        from .parameter_service import list_parameters  # noqa: PLC0415 (only when it is asked for)
+    def list_parameters(self, prefixes: list[str], depth: int) -> ListParametersResult:
+        """Names below the prefixes (all without any), `depth` levels deep (0: any number), and their prefixes.
 
-        return list_parameters(self._store, prefixes, depth)
+        Raises:
+            TypeError: arguments of other types.
+            ValueError: a negative depth.
+        """
+        from rcl_interfaces.msg import ListParametersResult  # noqa: PLC0415 (message classes load on use)
+
+        if not isinstance(prefixes, list):
+            raise TypeError("The prefixes argument must be a list")
+        if not all(isinstance(prefix, str) for prefix in prefixes):
+            raise TypeError("All prefixes must be instances of type str")
+        if not isinstance(depth, int):
+            raise TypeError("The depth must be instance of type int")
+        if depth < 0:
+            raise ValueError("The depth must be greater than or equal to zero")
+        names = [name for name in self._store.values if _listed(name, prefixes, depth)]
+        found = {name.rpartition(PARAMETER_SEPARATOR_STRING)[0]: None for name in names}
+        found.pop("", None)
+        return ListParametersResult(names=names, prefixes=list(found))
 
     def add_pre_set_parameters_callback(self, callback: PreSetCallback) -> None:
-        """Called first, with the list; what it returns is set instead."""
+        """Called before parameters are checked, with their list; what it returns is set instead."""
         self._store.pre_set.insert(0, callback)
 
     def add_on_set_parameters_callback(self, callback: SetCallback) -> None:
         """Called before parameters are set, with their list; it may refuse. The last added is called first."""
-        self._store.on_set.append(callback)
+        self._store.on_set.insert(0, callback)
 
     def add_post_set_parameters_callback(self, callback: PostSetCallback) -> None:
-        """Called after parameters were set."""
-        self._store.post_set.append(callback)
+        """Called after parameters were declared or set. The last added is called first."""
+        self._store.post_set.insert(0, callback)
 
     def remove_pre_set_parameters_callback(self, callback: PreSetCallback) -> None:
+        """Raises ValueError where it was not added."""
         self._store.pre_set.remove(callback)
 
     def remove_on_set_parameters_callback(self, callback: SetCallback) -> None:
+        """Raises ValueError where it was not added."""
         self._store.on_set.remove(callback)
 
     def remove_post_set_parameters_callback(self, callback: PostSetCallback) -> None:
+        """Raises ValueError where it was not added."""
         self._store.post_set.remove(callback)
 
     def describe_parameter(self, name: str) -> ParameterDescriptor:
@@ -178,31 +259,59 @@ class NodeParameters:
         """Raises ParameterNotDeclaredException."""
         return [self.describe_parameter(name) for name in names]
 
-    def set_descriptor(self, name: str, descriptor: ParameterDescriptor, alternative_value: Any = None) -> Any:
-        """Replaces a descriptor; gives the value that then holds.
+    def set_descriptor(
+        self, name: str, descriptor: ParameterDescriptor, alternative_value: ParameterValue | None = None
+    ) -> ParameterValue:
+        """Replaces a descriptor; gives the value that then holds, which is the alternative where the old one no
+        longer complies.
 
         Raises:
             ParameterNotDeclaredException: not declared.
+            ParameterImmutableException: read-only.
+            InvalidParameterValueException: neither value complies.
         """
         if not self.has_parameter(name):
-            if self._store.allow_undeclared:
-                return self.get_parameter(name).get_parameter_value()
-            raise ParameterNotDeclaredException(name)
-        descriptor.name = name
-        if not descriptor.dynamic_typing and not descriptor.type:
-            descriptor.type = self._store.values[name].type_.value
-        self._store.descriptors[name] = descriptor
+            if not self._store.allow_undeclared:
+                raise ParameterNotDeclaredException(name)
+            return self.get_parameter(name).get_parameter_value()
+        alternative = None
+        if alternative_value is not None:
+            alternative = Parameter(
+                name, Parameter.Type(alternative_value.type), parameter_value_to_python(alternative_value)
+            )
+        self._store.set_descriptor(name, descriptor, alternative)
         return self.get_parameter(name).get_parameter_value()
 
+    # By the names of the original, for tests and tools that look behind the methods.
+
+    @property
+    def _parameters(self) -> dict[str, Parameter[Any]]:
+        return self._store.values
+
+    @property
+    def _descriptors(self) -> dict[str, ParameterDescriptor]:
+        return self._store.descriptors
+
+    @property
+    def _parameter_overrides(self) -> dict[str, Parameter[Any]]:
+        return self._store.overrides
+
     def _collect_overrides(self, given: list[Parameter[Any]] | None) -> dict[str, Parameter[Any]]:
-        """From the command line (global, then the node's own), then from the program, which wins."""
+        """What the node's parameters are to be: from the command line, then from the program, which wins.
+
+        As in rcl, the node's own arguments win over those of the process among entries of the same reach, and the
+        reach goes first: `/**` (where `-p name:=value` stands, too), then wildcards, then the node's full name.
+        """
         found: dict[str, Parameter[Any]] = {}
-        for rules in reversed(self._rules):
-            for name, value in rules.overrides_for(self._name, self._namespace).items():
-                try:
-                    found[name] = Parameter(name, value=value)
-                except TypeError as error:
-                    raise ValueError(f"parameter {name} of node {self._name}: {error}") from None
+        full_name = f"{self._namespace.rstrip('/')}/{self._name}"
+        entries = [
+            entry for rules in reversed(self._rules) for entry in rules.overrides if matches(entry.pattern, full_name)
+        ]
+        for entry in sorted(entries, key=lambda entry: rank(entry.pattern)):
+            try:
+                found[entry.name] = Parameter(entry.name, value=entry.value)
+            except TypeError as error:
+                raise ValueError(f"parameter {entry.name} of node {self._name}: {error}") from None
         for parameter in given or ():
             found[parameter.name] = parameter
         return found
@@ -224,3 +333,15 @@ class NodeParameters:
                 deleted_parameters=[entry.to_parameter_msg() for entry in deleted],
             )
         )
+
+
+def _listed(name: str, prefixes: list[str], depth: int) -> bool:
+    """Whether `list_parameters` gives a name; a depth of 0 is any depth."""
+    separator = PARAMETER_SEPARATOR_STRING
+    if not prefixes:
+        return not depth or name.count(separator) < depth
+    return any(
+        name == prefix
+        or (name.startswith(prefix + separator) and (not depth or name[len(prefix) + 1 :].count(separator) < depth))
+        for prefix in prefixes
+    )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -42,10 +41,13 @@ class Parameter(Generic[T]):
     """A parameter.
 
     Raises:
+        TypeError: `type_` is no type, or no parameter can hold the value.
         ValueError: the value does not fit the type.
     """
 
-    class Type(Enum):
+    class Type(IntEnum):
+        """The types, with the numbers of rcl_interfaces/ParameterType."""
+
         NOT_SET = 0
         BOOL = 1
         INTEGER = 2
@@ -59,7 +61,7 @@ class Parameter(Generic[T]):
 
         @classmethod
         def from_parameter_value(cls, parameter_value: Any) -> Parameter.Type:
-            """The type of a Python value.
+            """The type of a Python value; an empty sequence is a BYTE_ARRAY.
 
             Raises:
                 TypeError: a value that no parameter can hold.
@@ -70,19 +72,29 @@ class Parameter(Generic[T]):
             """Whether a Python value is of this type."""
             return _fits(self, parameter_value)
 
+        # By name in texts too, where Python 3.10 and 3.11 would show the number of an IntEnum.
+        __str__ = Enum.__str__
+
+        def __format__(self, format_spec: str) -> str:
+            return format(str(self), format_spec)
+
     name: str
     value: T
 
     @classmethod
     def from_parameter_msg(cls, param_msg: ParameterMsg) -> Parameter[Any]:
+        """Raises ValueError for an unknown type."""
         kind = Parameter.Type(param_msg.value.type)
-        return Parameter(param_msg.name, kind, parameter_value_to_python(param_msg.value))
+        value: Any = getattr(param_msg.value, _FIELDS[kind]) if kind else None
+        if kind >= Parameter.Type.BYTE_ARRAY and not isinstance(value, list | tuple | array):
+            value = list(value)
+        return cls(param_msg.name, kind, value)
 
     def __init__(self, name: str, type_: Parameter.Type | None = None, value: Any = None) -> None:
         if type_ is None:
             type_ = Parameter.Type.from_parameter_value(value)
         if not isinstance(type_, Parameter.Type):
-            raise TypeError("type must be an instance of `Parameter.Type`")
+            raise TypeError(f"type must be an instance of '{Parameter.Type!r}'")
         if not type_.check(value):
             raise ValueError(f"Type '{type_}' and value '{value}' do not agree")
         self._name = name
@@ -106,11 +118,9 @@ class Parameter(Generic[T]):
         from rcl_interfaces.msg import ParameterValue  # noqa: PLC0415 (message classes load on use)
 
         message = ParameterValue(type=self._type_.value)
-        if self._type_ is Parameter.Type.BYTE_ARRAY:
-            message.byte_array_value = [bytes([octet]) if isinstance(octet, int) else octet for octet in self._value]
-        elif self._type_ is not Parameter.Type.NOT_SET:
-            value = self._value if isinstance(self._value, bool | int | float | str) else list(self._value)
-            setattr(message, _FIELDS[self._type_.value], value)
+        if self._type_:
+            value = list(self._value) if self._type_ >= Parameter.Type.BYTE_ARRAY else self._value
+            setattr(message, _FIELDS[self._type_], value)
         return message
 
     def to_parameter_msg(self) -> ParameterMsg:
@@ -121,66 +131,62 @@ class Parameter(Generic[T]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Parameter):
             return NotImplemented
-        return (self._name, self._type_, self._value) == (other._name, other._type_, other._value)
+        if (self._name, self._type_) != (other._name, other._type_):
+            return False
+        if self._type_ >= Parameter.Type.BYTE_ARRAY:
+            return list(self._value) == list(other._value)
+        return bool(self._value == other._value)
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        # A value may be a list; parameters of one name seldom meet in one set.
+        return hash((self._name, self._type_))
 
     def __repr__(self) -> str:
         return f"Parameter(name={self._name!r}, type_={self._type_.name}, value={self._value!r})"
 
 
+_SCALARS: tuple[tuple[type, Parameter.Type], ...] = (
+    (bool, Parameter.Type.BOOL),
+    (int, Parameter.Type.INTEGER),
+    (float, Parameter.Type.DOUBLE),
+    (str, Parameter.Type.STRING),
+)
+_ARRAYS: tuple[tuple[type, Parameter.Type], ...] = (
+    (bytes, Parameter.Type.BYTE_ARRAY),
+    (bool, Parameter.Type.BOOL_ARRAY),
+    (int, Parameter.Type.INTEGER_ARRAY),
+    (float, Parameter.Type.DOUBLE_ARRAY),
+    (str, Parameter.Type.STRING_ARRAY),
+)
+_SCALAR_OF = {kind: python for python, kind in _SCALARS}
+_ENTRY_OF = {kind: python for python, kind in _ARRAYS}
+
+
 def _type_of(value: Any) -> Parameter.Type:
     if value is None:
         return Parameter.Type.NOT_SET
-    for kind in _SCALARS:
-        if _fits(kind, value):
+    for python, kind in _SCALARS:
+        if isinstance(value, python):
             return kind
-    if isinstance(value, Sequence | array):
-        if _fits(Parameter.Type.BYTE_ARRAY, value) and len(value):
-            return Parameter.Type.BYTE_ARRAY
-        for kind in _ARRAYS:
-            if _fits(kind, value):
-                return kind
-    raise TypeError(f"The given value '{value!r}' is not one of the allowed types")
-
-
-_SCALARS = (Parameter.Type.BOOL, Parameter.Type.INTEGER, Parameter.Type.DOUBLE, Parameter.Type.STRING)
-_ARRAYS = (
-    Parameter.Type.BYTE_ARRAY,
-    Parameter.Type.BOOL_ARRAY,
-    Parameter.Type.INTEGER_ARRAY,
-    Parameter.Type.DOUBLE_ARRAY,
-    Parameter.Type.STRING_ARRAY,
-)
-_PYTHON: dict[Parameter.Type, type] = {
-    Parameter.Type.BOOL: bool,
-    Parameter.Type.INTEGER: int,
-    Parameter.Type.DOUBLE: float,
-    Parameter.Type.STRING: str,
-    Parameter.Type.BYTE_ARRAY: bytes,
-    Parameter.Type.BOOL_ARRAY: bool,
-    Parameter.Type.INTEGER_ARRAY: int,
-    Parameter.Type.DOUBLE_ARRAY: float,
-    Parameter.Type.STRING_ARRAY: str,
-}
+    if not isinstance(value, list | tuple | array):
+        raise TypeError(f"The given value is not one of the allowed types '{value}'.")
+    for python, kind in _ARRAYS:
+        if all(isinstance(entry, python) for entry in value):
+            return kind
+    raise TypeError(f"The given value is not a list of one of the allowed types '{value}'.")
 
 
 def _fits(kind: Parameter.Type, value: Any) -> bool:
     if kind is Parameter.Type.NOT_SET:
         return value is None
-    wanted = _PYTHON[kind]
-    if kind in _ARRAYS:
-        if isinstance(value, str | bytes | bytearray) or not isinstance(value, Sequence | array):
-            return False
-        return all(_is_a(entry, wanted) for entry in value)
-    return _is_a(value, wanted)
-
-
-def _is_a(value: Any, wanted: type) -> bool:
-    """A bool is no integer here, although Python says so."""
-    if wanted is bytes:
-        return isinstance(value, bytes) and len(value) == 1
-    return isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
+    if kind in _SCALAR_OF:
+        return isinstance(value, _SCALAR_OF[kind])
+    numbers = kind in (Parameter.Type.INTEGER_ARRAY, Parameter.Type.DOUBLE_ARRAY)
+    if not isinstance(value, list | tuple) and not (numbers and isinstance(value, array)):
+        return False
+    if kind is Parameter.Type.BYTE_ARRAY:
+        return all(isinstance(entry, bytes) and len(entry) == 1 for entry in value)
+    return all(isinstance(entry, _ENTRY_OF[kind]) for entry in value)
 
 
 def parameter_value_to_python(parameter_value: ParameterValue) -> Any:
@@ -206,10 +212,7 @@ def get_parameter_value(string_value: str) -> ParameterValue:
         value = yaml.safe_load(string_value)
     except yaml.YAMLError:
         value = string_value
-    try:
-        return Parameter("value", value=value).get_parameter_value()
-    except TypeError:
-        return Parameter("value", value=string_value).get_parameter_value()
+    return _value_message(value, string_value)
 
 
 def parameter_dict_from_yaml_file(
@@ -218,27 +221,46 @@ def parameter_dict_from_yaml_file(
     target_nodes: list[str] | None = None,
     namespace: str = "",
 ) -> dict[str, ParameterMsg]:
-    """Reads a parameter file for the named nodes (None: for all); values are messages.
+    """Reads a parameter file for the named nodes (None or none: for all); values are messages, by their names.
+
+    Entries with `*` or `**` in the name count with `use_wildcard`, and those of exact names win over them.
+    `namespace` is put in front of each parameter's name as it is.
 
     Raises:
-        RuntimeError: a named node is not in the file, or the file is not of the right form.
+        RuntimeError: there is nothing for the nodes in the file, or it is not of the right form.
+        FileNotFoundError: there is no such file.
     """
-    from pathlib import Path  # noqa: PLC0415 (only for files)
+    from ._parameter_file import read_entries  # noqa: PLC0415 (only for files)
 
-    from ._arguments import read_params_file  # noqa: PLC0415 (only for files)
+    found: dict[str, Any] = {}
+    for values in read_entries(parameter_file, use_wildcard, target_nodes):
+        found.update(_flatten(values, namespace))
+    messages: dict[str, ParameterMsg] = {}
+    for name, value in found.items():
+        from rcl_interfaces.msg import Parameter as ParameterMsg  # noqa: PLC0415 (message classes load on use)
 
+        messages[name] = ParameterMsg(name=name, value=_value_message(value, str(value)))
+    return messages
+
+
+def _flatten(tree: dict[Any, Any], prefix: str) -> dict[str, Any]:
+    """Nested maps become names with dots."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat.update(_flatten(value, f"{prefix}{key}{PARAMETER_SEPARATOR_STRING}"))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _value_message(value: Any, text: str) -> ParameterValue:
+    """A value of YAML as a message: what no parameter can hold is the text, and an empty list is one of bools."""
+    if value is None:
+        return Parameter("", Parameter.Type.STRING, text).get_parameter_value()
+    if isinstance(value, list) and not value:
+        return Parameter("", Parameter.Type.BOOL_ARRAY, value).get_parameter_value()
     try:
-        overrides = read_params_file(Path(parameter_file))
-    except ValueError as error:
-        raise RuntimeError(str(error)) from None
-    wildcards = [entry for entry in overrides if entry.pattern == "/**"]
-    named = [entry for entry in overrides if entry.pattern != "/**"]
-    if target_nodes is not None:
-        wanted = {name.strip("/") for name in target_nodes}
-        missing = wanted - {entry.pattern.strip("/") for entry in named}
-        if missing and not (use_wildcard and wildcards):
-            raise RuntimeError(f"Param file does not contain parameters for {', '.join(sorted(missing))}")
-        named = [entry for entry in named if entry.pattern.strip("/") in wanted]
-    chosen = (wildcards if use_wildcard else []) + named
-    prefix = f"{namespace}{PARAMETER_SEPARATOR_STRING}" if namespace else ""
-    return {entry.name: Parameter(prefix + entry.name, value=entry.value).to_parameter_msg() for entry in chosen}
+        return Parameter("", value=value).get_parameter_value()
+    except (TypeError, ValueError):
+        return Parameter("", Parameter.Type.STRING, text).get_parameter_value()

@@ -128,7 +128,8 @@ def test_type_is_kept_when_set_statically(graph: Any) -> None:
     node.declare_parameter("dynamic", 1, ParameterDescriptor(dynamic_typing=True))
     results = node.set_parameters([Parameter("static", value="x"), Parameter("dynamic", value="x")])
     assert [result.successful for result in results] == [False, True]
-    assert "static" in results[0].reason
+    assert results[0].reason == "Wrong parameter type, expected 'Type.INTEGER' got 'Type.STRING'"
+    assert node.set_parameters([Parameter("static")])[0].reason == "Static parameter cannot be undeclared"
 
 
 def test_ranges_hold_when_declared_and_set(graph: Any) -> None:
@@ -180,9 +181,12 @@ def test_event_is_published_when_somebody_listens(graph: Any) -> None:
     node.declare_parameter("a", 1)
     node.set_parameters([Parameter("a", value=2)])
     node.undeclare_parameter("a")
+    node.declare_parameter("b", 1, ParameterDescriptor(dynamic_typing=True))
+    node.set_parameters([Parameter("b")])
     graph.executor.spin_until_idle()
     kinds = [
         (len(event.new_parameters), len(event.changed_parameters), len(event.deleted_parameters)) for event in events
     ]
-    assert kinds == [(1, 0, 0), (0, 1, 0), (0, 0, 1)]
+    # As in the original, undeclaring says nothing, and unsetting does.
+    assert kinds == [(1, 0, 0), (0, 1, 0), (1, 0, 0), (0, 0, 1)]
     assert events[1].node == "/node" and events[1].changed_parameters[0].value.integer_value == 2
