@@ -7,6 +7,7 @@ from itertools import count
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+from .callback_groups import ReentrantCallbackGroup
 from .exceptions import InvalidHandle
 from .task import Task
 
@@ -19,6 +20,8 @@ next_sequence = count(1).__next__
 
 # What `_dispatch` gives where there was nothing to run (a token may outlive its work).
 NOTHING: Any = object()
+
+_anybody = ReentrantCallbackGroup()
 
 
 class Entity:
@@ -40,7 +43,7 @@ class Entity:
         """Runs one token; False if it was stale, or waits for its callback group."""
         if self._executor is not executor:
             return False
-        group = self.callback_group
+        group = self.callback_group if executor._heeds_groups else _anybody
         if not group._claim(self):
             return False
         try:

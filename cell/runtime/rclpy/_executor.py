@@ -48,6 +48,8 @@ class Executor(WorkQueue):
     `spin_until_idle`, `next_timer_ns` and `has_ready`.
     """
 
+    _heeds_groups = True
+
     def __init__(self, *, context: Context | None = None) -> None:
         super().__init__(context if context is not None else get_default_context())
         self._nodes: list[Node] = []

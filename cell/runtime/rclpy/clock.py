@@ -244,18 +244,32 @@ class ROSClock(Clock):
             self._jump(change, after - before, switch)
 
     def set_ros_time_override(self, time: Time) -> None:
-        """Sets the time that the clock reads while it is active; due timers become ready."""
+        """Sets the time that the clock reads while it is active; due timers become ready.
+
+        Raises:
+            TypeError: not a time.
+        """
+        if not isinstance(time, Time):
+            raise TypeError(f"Time must be specified as rclpy.time.Time. Received type: {type(time)}")
+        self._step(time._ns)
+
+    def _step(self, value_ns: int) -> None:
         with self._lock:
-            delta = time.nanoseconds - self._override_ns
-            value = time.nanoseconds
+            if self._active and self._jump_handles:
 
-            def switch() -> None:
-                self._override_ns = value
+                def switch() -> None:
+                    self._override_ns = value_ns
 
+                self._jump(ClockChange.ROS_TIME_NO_CHANGE, value_ns - self._override_ns, switch)
+                return
+            self._override_ns = value_ns
             if self._active:
-                self._jump(ClockChange.ROS_TIME_NO_CHANGE, delta, switch)
-            else:
-                switch()
+                for timer in self._living_timers():
+                    timer._after_jump(ClockChange.ROS_TIME_NO_CHANGE)
+
+    def _living_timers(self) -> list[Timer]:
+        with self._timers_lock:
+            return list(self._timers)
 
     def _read_override(self) -> int:
         return self._override_ns
@@ -265,8 +279,7 @@ class ROSClock(Clock):
         for handle in concerned:
             if handle.pre_callback is not None:
                 handle.pre_callback()
-        with self._timers_lock:
-            timers = list(self._timers)
+        timers = self._living_timers()
         for timer in timers:
             timer._before_jump(change)
         switch()

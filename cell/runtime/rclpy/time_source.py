@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from cell.runtime.transport import Endpoint
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from rcl_interfaces.msg import SetParametersResult
     from rosgraph_msgs.msg import Clock as ClockMsg
 
+    from cell.runtime.transport import Bus
+
     from .clock import Clock
     from .node import Node
 
@@ -29,9 +32,10 @@ class TimeSource:
     """Connects a node to ROS clocks. /clock is taken in the publisher's thread, before any other subscription."""
 
     def __init__(self, *, node: Node | None = None) -> None:
-        self._node: Node | None = None
+        self._node_ref: weakref.ref[Node] | None = None
         self._clocks: list[ROSClock] = []
-        self._subscription: _DirectSubscription | None = None
+        self._clock_sub: _DirectSubscription | None = None
+        self._bus: Bus | None = None
         self._active = False
         self._last: Time | None = None
         if node is not None:
@@ -52,9 +56,9 @@ class TimeSource:
 
     def attach_node(self, node: Node) -> None:
         """Follows the node's parameter `use_sim_time`, which is declared here if it is not yet."""
-        if self._node is not None:
+        if self._node_ref is not None:
             self.detach_node()
-        self._node = node
+        self._node_ref = weakref.ref(node)
         if not node.has_parameter(USE_SIM_TIME_NAME):
             node.declare_parameter(USE_SIM_TIME_NAME, False)
         parameter = node.get_parameter(USE_SIM_TIME_NAME)
@@ -74,11 +78,12 @@ class TimeSource:
         Raises:
             RuntimeError: no node is attached.
         """
-        if self._node is None:
+        if self._node_ref is None:
             raise RuntimeError("Unable to detach from node: no node attached")
         self._unsubscribe()
-        self._node.remove_on_set_parameters_callback(self._on_parameter_event)
-        self._node = None
+        node, self._node_ref = self._get_node(), None
+        if node is not None:
+            node.remove_on_set_parameters_callback(self._on_parameter_event)
 
     def attach_clock(self, clock: Clock) -> None:
         """Feeds a ROS clock.
@@ -100,25 +105,30 @@ class TimeSource:
         for clock in self._clocks:
             clock.set_ros_time_override(time)
 
+    def _get_node(self) -> Node | None:
+        """The attached node, if it lives."""
+        return self._node_ref() if self._node_ref is not None else None
+
     def _update_subscription(self) -> None:
-        if self._node is None:
+        node = self._get_node()
+        if node is None:
             return
         if not self._active:
             self._unsubscribe()
-        elif self._subscription is None:
+        elif self._clock_sub is None:
             from rosgraph_msgs.msg import Clock as ClockMsg  # noqa: PLC0415 (message classes load on use)
 
-            node = self._node
             qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
             owner = (node.get_name(), node.get_namespace())
             endpoint = Endpoint("subscription", CLOCK_TOPIC, ClockMsg, qos, node=owner)
-            self._subscription = _DirectSubscription(endpoint, self.clock_callback)
-            node.context._bus.add_reader(self._subscription)
+            self._clock_sub = _DirectSubscription(endpoint, self.clock_callback)
+            self._bus = node.context._bus
+            self._bus.add_reader(self._clock_sub)
 
     def _unsubscribe(self) -> None:
-        subscription, self._subscription = self._subscription, None
-        if subscription is not None and self._node is not None:
-            self._node.context._bus.remove_reader(subscription)
+        subscription, self._clock_sub = self._clock_sub, None
+        if subscription is not None and self._bus is not None:
+            self._bus.remove_reader(subscription)
 
     def _on_parameter_event(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
         from rcl_interfaces.msg import SetParametersResult  # noqa: PLC0415 (message classes load on use)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from ._callbacks import parameter_of_type
 from ._entity import NOTHING, Entity, next_sequence
 from .clock import Clock, ClockChange
+from .clock_type import ClockType
 from .exceptions import InvalidHandle, ROSInterruptException, TimerCancelledError
 from .time import Time
 
 if TYPE_CHECKING:
+    from ._handle import Handle
     from .callback_groups import CallbackGroup
     from .context import Context
     from .executors import Executor
@@ -23,11 +25,29 @@ __all__ = ["Rate", "Timer", "TimerInfo"]
 class TimerInfo:
     """What a timer's callback learns of its call, in the parameter that it annotates with this class."""
 
-    __slots__ = ("actual_call_time", "expected_call_time")
+    __slots__ = ("_actual_ns", "_clock_type", "_expected_ns")
 
-    def __init__(self, *, expected_call_time: Time, actual_call_time: Time) -> None:
-        self.expected_call_time = expected_call_time
-        self.actual_call_time = actual_call_time
+    def __init__(
+        self,
+        *,
+        expected_call_time: int = 0,
+        actual_call_time: int = 0,
+        clock_type: ClockType = ClockType.SYSTEM_TIME,
+    ) -> None:
+        """The times are nanoseconds on a clock of the given type."""
+        self._expected_ns = expected_call_time
+        self._actual_ns = actual_call_time
+        self._clock_type = clock_type
+
+    @property
+    def expected_call_time(self) -> Time:
+        """When the call was due."""
+        return Time(nanoseconds=self._expected_ns, clock_type=self._clock_type)
+
+    @property
+    def actual_call_time(self) -> Time:
+        """When it came."""
+        return Time(nanoseconds=self._actual_ns, clock_type=self._clock_type)
 
 
 class Timer(Entity):
@@ -43,26 +63,51 @@ class Timer(Entity):
         context: Context | None = None,
         autostart: bool = True,
     ) -> None:
+        """A timer without `autostart` waits, cancelled, for its first `reset`.
+
+        Raises:
+            ValueError: a negative period.
+        """
         from .callback_groups import ReentrantCallbackGroup  # noqa: PLC0415 (only a bare timer needs it)
 
         if timer_period_ns < 0:
             raise ValueError("timer period must be non-negative")
-        self.callback = callback
         self.callback_group = callback_group if callback_group is not None else ReentrantCallbackGroup()
         self.callback_group.add_entity(self)
-        self._info_name = None if callback is None else parameter_of_type(callback, TimerInfo)
+        self.callback = callback
         self._clock = clock
         self._context = context
         self._period_ns = int(timer_period_ns)
         self._sequence = next_sequence()
+        # When the executor looks at the timer next (monotonic ns), None where it is not in the list.
         self._listed_ns: int | None = None
         self._queued = False
         self._canceled = not autostart
         self._credit_ns: int | None = None
+        self._handle: Handle | None = None
         self._last_ns = clock._read()
         self._next_ns = self._last_ns + self._period_ns
         with clock._timers_lock:
             clock._timers.add(self)
+
+    @property
+    def callback(self) -> Callable[..., Any] | None:
+        return self._callback
+
+    @callback.setter
+    def callback(self, value: Callable[..., Any] | None) -> None:
+        self._callback = value
+        self._info_name = None if value is None else parameter_of_type(value, TimerInfo)
+
+    @property
+    def handle(self) -> Handle:
+        """Keeps the timer alive within a `with` block; raises InvalidHandle after `destroy`."""
+        from ._handle import Handle  # noqa: PLC0415 (few programs ask)
+
+        self._check_alive()
+        if self._handle is None:
+            self._handle = Handle(self._end)
+        return self._handle
 
     @property
     def clock(self) -> Clock:
@@ -81,6 +126,7 @@ class Timer(Entity):
         return not self._canceled and self._clock._read() >= self._next_ns
 
     def is_canceled(self) -> bool:
+        self._check_alive()
         return self._canceled
 
     def cancel(self) -> None:
@@ -90,17 +136,18 @@ class Timer(Entity):
     def reset(self) -> None:
         """Starts the period anew; a cancelled timer runs again."""
         self._check_alive()
-        self._last_ns = self._clock._read()
-        self._next_ns = self._last_ns + self._period_ns
+        self._next_ns = self._clock._read() + self._period_ns
         self._canceled = False
         self._arm()
 
     def time_since_last_call(self) -> int:
         """Nanoseconds."""
+        self._check_alive()
         return self._clock._read() - self._last_ns
 
     def time_until_next_call(self) -> int | None:
         """Nanoseconds; None for a cancelled timer."""
+        self._check_alive()
         return None if self._canceled else self._next_ns - self._clock._read()
 
     def get_next_call_time(self) -> Time:
@@ -109,12 +156,27 @@ class Timer(Entity):
         Raises:
             TimerCancelledError: the timer is cancelled.
         """
+        self._check_alive()
         if self._canceled:
             raise TimerCancelledError("the timer is cancelled")
         return Time(nanoseconds=self._next_ns, clock_type=self._clock.clock_type)
 
     def destroy(self) -> None:
+        if self._destroyed:
+            return
         self._destroyed = True
+        if self._handle is not None:
+            self._handle.destroy_when_not_in_use()
+        else:
+            self._end()
+
+    def __enter__(self) -> Timer:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.destroy()
+
+    def _end(self) -> None:
         self._canceled = True
         with self._clock._timers_lock:
             self._clock._timers.discard(self)
@@ -147,16 +209,13 @@ class Timer(Entity):
             following = following + missed * self._period_ns if self._period_ns else now
         self._next_ns = following
         self._arm()
-        if self.callback is None:
+        callback = self._callback
+        if callback is None:
             return None
         if self._info_name is not None:
-            kind = self._clock.clock_type
-            info = TimerInfo(
-                expected_call_time=Time(nanoseconds=due, clock_type=kind),
-                actual_call_time=Time(nanoseconds=now, clock_type=kind),
-            )
-            return self.callback(**{self._info_name: info})  # type: ignore[no-any-return]
-        return self.callback()  # type: ignore[no-any-return]
+            info = TimerInfo(expected_call_time=due, actual_call_time=now, clock_type=self._clock.clock_type)
+            return callback(**{self._info_name: info})  # type: ignore[no-any-return]
+        return callback()  # type: ignore[no-any-return]
 
     def _before_jump(self, change: ClockChange) -> None:
         if change in (ClockChange.ROS_TIME_ACTIVATED, ClockChange.ROS_TIME_DEACTIVATED):
