@@ -35,7 +35,20 @@ class Endpoint:
     Two endpoints are never equal. (No dataclass: that module takes longer to import than all of the runtime.)
     """
 
-    __slots__ = ("gid", "interface", "kind", "location", "name", "node_name", "node_namespace", "qos", "type_name")
+    __slots__ = (
+        "gid",
+        "interface",
+        "kind",
+        "lifespan_ns",
+        "location",
+        "name",
+        "node_name",
+        "node_namespace",
+        "observer",
+        "qos",
+        "type_hash",
+        "type_name",
+    )
 
     def __init__(
         self,
@@ -48,8 +61,12 @@ class Endpoint:
         type_name: str = "",
         location: Location = "process",
         gid: bytes = b"",
+        type_hash: str = "",
     ) -> None:
-        """`node` is the name and the namespace of the owner; `type_name` is `package/kind/Type`."""
+        """`node` is the name and the namespace of the owner; `type_name` is `package/kind/Type`.
+
+        `type_hash` (RIHS01_...) is what a foreign owner says of its type; a local one's follows from its interface.
+        """
         self.kind = kind
         self.name = name
         self.interface: Any = interface
@@ -58,6 +75,11 @@ class Endpoint:
         self.type_name = type_name or _type_name(interface)
         self.location = location
         self.gid = gid or _new_gid()
+        # Who hears of the publishers and subscriptions that come and go on the same topic.
+        self.observer: EndpointObserver | None = None
+        lifespan_ns = qos.lifespan.nanoseconds
+        self.lifespan_ns: int = lifespan_ns if lifespan_ns < _FOREVER_NS else 0
+        self.type_hash = type_hash
 
     @property
     def is_local(self) -> bool:
@@ -69,12 +91,24 @@ def _type_name(interface: Any) -> str:
     return str(name) if name else f"{interface.__module__}.{interface.__qualname__}".replace(".", "/")
 
 
+_FOREVER_NS = 2**63 - 1
 _process_gid = os.urandom(8)
 _gid_numbers = count(1).__next__
 
 
 def _new_gid() -> bytes:
     return _process_gid + _gid_numbers().to_bytes(8, "big")
+
+
+class EndpointObserver(Protocol):
+    """Hears of all publishers on a subscription's topic, or the reverse, fitting or not; called with the bus locked."""
+
+    def peer_added(self, peer: Endpoint) -> None: ...
+
+    def peer_removed(self, peer: Endpoint) -> None: ...
+
+    def peer_alive(self, peer: Endpoint, alive: bool) -> None:
+        """A publisher has failed to show in time that it is alive, or shows it again."""
 
 
 class Reader(Protocol):
@@ -165,6 +199,11 @@ class Writer:
             ordered = sorted((*self.readers, reader), key=lambda entry: not entry.direct)
             self.readers = tuple(ordered)
 
+    def with_retained(self, take: Callable[[list[tuple[Any, int, int]]], None]) -> None:
+        """Gives `take` the retained samples (message, stamp, sequence), the oldest first, while nothing is published."""
+        with self._lock:
+            take(list(self._retained or ()))
+
     def unmatch(self, reader: Reader) -> None:
         with self._lock:
             self.readers = tuple(entry for entry in self.readers if entry is not reader)
@@ -185,8 +224,11 @@ class Bus:
         self._foreign: list[Endpoint] = []
         self._nodes: list[tuple[str, str]] = []
         self._local_nodes: list[tuple[str, str]] = []
+        self._enclaves: dict[tuple[str, str], str] = {}
         self._transports: list[Transport] = []
         self.pump = Pump()
+        # The other processes that a transport reaches on this machine, by the first 8 bytes of their gids.
+        self.machine_peers: frozenset[bytes] = frozenset()
 
     def attach(self, transport: Transport) -> None:
         """Adds a transport and tells it of what is there already."""
@@ -212,9 +254,11 @@ class Bus:
         with self._lock:
             self._transports.remove(transport)
 
-    def add_node(self, name: str, namespace: str, *, local: bool = True) -> None:
+    def add_node(self, name: str, namespace: str, *, local: bool = True, enclave: str = "/") -> None:
         with self._changed:
             self._nodes.append((name, namespace))
+            if enclave != "/":
+                self._enclaves[name, namespace] = enclave
             if local:
                 self._local_nodes.append((name, namespace))
                 for transport in self._transports:
@@ -224,6 +268,8 @@ class Bus:
     def remove_node(self, name: str, namespace: str, *, local: bool = True) -> None:
         with self._changed:
             self._nodes.remove((name, namespace))
+            if (name, namespace) not in self._nodes:
+                self._enclaves.pop((name, namespace), None)
             if local:
                 self._local_nodes.remove((name, namespace))
                 for transport in self._transports:
@@ -234,11 +280,13 @@ class Bus:
         """Shows a publisher, a subscription or a client that lives elsewhere in the graph; a server: `add_server`."""
         with self._changed:
             self._foreign.append(endpoint)
+            self._introduce(endpoint)
             self._changed.notify_all()
 
     def remove_foreign(self, endpoint: Endpoint) -> None:
         with self._changed:
             self._foreign = [entry for entry in self._foreign if entry is not endpoint]
+            self._dismiss(endpoint)
             self._changed.notify_all()
 
     def nodes(self) -> list[tuple[str, str]]:
@@ -246,12 +294,18 @@ class Bus:
         with self._lock:
             return list(self._nodes)
 
+    def nodes_with_enclaves(self) -> list[tuple[str, str, str]]:
+        """As `nodes`, with the security enclave of each."""
+        with self._lock:
+            return [(*node, self._enclaves.get(node, "/")) for node in self._nodes]
+
     def add_writer(self, writer: Writer) -> list[Endpoint]:
         """Matches a writer with the readers that are there; gives the readers whose QoS does not fit."""
         with self._lock:
             topic = writer.endpoint.name
             self._writers.setdefault(topic, []).append(writer)
             refused = [reader.endpoint for reader in self._readers.get(topic, ()) if not self._match(writer, reader)]
+            self._introduce(writer.endpoint)
             for transport in self._transports:
                 transport.writer_added(writer)
             self._changed.notify_all()
@@ -261,6 +315,7 @@ class Bus:
         with self._lock:
             _discard(self._writers, writer.endpoint.name, writer)
             writer.readers = ()
+            self._dismiss(writer.endpoint)
             for transport in self._transports:
                 transport.writer_removed(writer)
             self._changed.notify_all()
@@ -271,6 +326,7 @@ class Bus:
             topic = reader.endpoint.name
             self._readers.setdefault(topic, []).append(reader)
             refused = [writer.endpoint for writer in self._writers.get(topic, ()) if not self._match(writer, reader)]
+            self._introduce(reader.endpoint)
             for transport in self._transports:
                 transport.reader_added(reader)
             self._changed.notify_all()
@@ -282,6 +338,7 @@ class Bus:
             _discard(self._readers, topic, reader)
             for writer in self._writers.get(topic, ()):
                 writer.unmatch(reader)
+            self._dismiss(reader.endpoint)
             for transport in self._transports:
                 transport.reader_removed(reader)
             self._changed.notify_all()
@@ -352,6 +409,30 @@ class Bus:
             found += self._clients
             found += self._foreign
         return [endpoint for endpoint in found if kind in (None, endpoint.kind) and name in (None, endpoint.name)]
+
+    def peers(self, endpoint: Endpoint) -> list[Endpoint]:
+        """The subscriptions on a publisher's topic, or the publishers on a subscription's, fitting or not."""
+        other: EndpointKind = "subscription" if endpoint.kind == "publisher" else "publisher"
+        group: dict[str, list[Any]] = self._readers if endpoint.kind == "publisher" else self._writers
+        with self._lock:
+            local = [entry.endpoint for entry in group.get(endpoint.name, ())]
+            return local + [entry for entry in self._foreign if entry.kind == other and entry.name == endpoint.name]
+
+    def _introduce(self, endpoint: Endpoint) -> None:
+        if endpoint.kind not in ("publisher", "subscription"):
+            return
+        for peer in self.peers(endpoint):
+            if endpoint.observer is not None:
+                endpoint.observer.peer_added(peer)
+            if peer.observer is not None:
+                peer.observer.peer_added(endpoint)
+
+    def _dismiss(self, endpoint: Endpoint) -> None:
+        if endpoint.kind not in ("publisher", "subscription"):
+            return
+        for peer in self.peers(endpoint):
+            if peer.observer is not None:
+                peer.observer.peer_removed(endpoint)
 
     def _match(self, writer: Writer, reader: Reader) -> bool:
         offered, requested = writer.endpoint, reader.endpoint

@@ -1,4 +1,4 @@
-"""The `--ros-args` section of a command line: remaps, parameters, parameter files, log levels.
+"""The `--ros-args` section of a command line: remaps, parameters, parameter files, logging, the enclave.
 
 Grammar: design.ros2.org, "ROS Command Line Arguments" and "Static Remapping via Command Line Arguments"; parameter
 files as rcl_yaml_param_parser reads them.
@@ -9,24 +9,29 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ._rclpy_errors import RCLInvalidROSArgsError, UnknownROSArgsError
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-_NODE_PREFIX = re.compile(r"^([A-Za-z_]\w*):(?!=)(.*)$")
+_TOKEN = r"[A-Za-z_]\w*"
+_NODE_PREFIX = re.compile(rf"({_TOKEN}):(?!=|//)(.*)", re.ASCII | re.DOTALL)
+_SOURCE = re.compile(rf"(rostopic://|rosservice://)?(~|(~/|/)?{_TOKEN}(/{_TOKEN})*)", re.ASCII)
+_TARGET = re.compile(rf"(rostopic://|rosservice://)?(~|(~/|/)?{_TOKEN}(/{_TOKEN})*)", re.ASCII)
+_NAMESPACE = re.compile(rf"/({_TOKEN}(/{_TOKEN})*)?", re.ASCII)
+_LOGGER = re.compile(r"[A-Za-z_][\w.]*", re.ASCII)
+_PARAMETER = re.compile(r"[^\s:=]+")
+_ENCLAVE = re.compile(rf"/?({_TOKEN}(/{_TOKEN})*)?", re.ASCII)
 _LEVELS = {"unset": 0, "debug": 10, "info": 20, "warn": 30, "error": 40, "fatal": 50}
-_FLAGS = frozenset(
-    f"--{enable}-{what}"
-    for enable in ("enable", "disable")
-    for what in ("rosout-logs", "stdout-logs", "external-lib-logs")
-)
-
-
-class UnknownROSArgsError(Exception):
-    """A `--ros-args` section holds what no rule knows."""
-
-    def __init__(self, unknown: list[str]) -> None:
-        super().__init__(f"Found unknown ROS arguments: {', '.join(repr(entry) for entry in unknown)}")
-        self.unknown_args = unknown
+_SWITCHES = {
+    "--enable-rosout-logs": ("rosout_logs", True),
+    "--disable-rosout-logs": ("rosout_logs", False),
+    "--enable-stdout-logs": ("stdout_logs", True),
+    "--disable-stdout-logs": ("stdout_logs", False),
+    "--enable-external-lib-logs": ("external_lib_logs", True),
+    "--disable-external-lib-logs": ("external_lib_logs", False),
+}
 
 
 class Remap(NamedTuple):
@@ -38,7 +43,7 @@ class Remap(NamedTuple):
 
 
 class Override(NamedTuple):
-    """A parameter's value; `pattern` says for which nodes (`/**`, `/*`, a name, a fully qualified name)."""
+    """A parameter's value; `pattern` says for which nodes (`/**`, `/*`, a fully qualified name)."""
 
     pattern: str
     name: str
@@ -46,40 +51,52 @@ class Override(NamedTuple):
 
 
 class Arguments:
-    """What was read; overrides in the order of precedence, the last one wins."""
+    """What was read; overrides in the order of precedence, the last one wins. A switch that is not set is None."""
 
     def __init__(self) -> None:
         self.remaps: list[Remap] = []
         self.overrides: list[Override] = []
         self.log_levels: dict[str, int] = {}
-        self.enclave = ""
+        self.rosout_logs: bool | None = None
+        self.stdout_logs: bool | None = None
+        self.external_lib_logs: bool | None = None
+        self.log_config_file = ""
+        self.log_file_name = ""
+        self.enclave = "/"
 
     def node_name(self, given: str) -> str | None:
-        return self._special("__node", given) or self._special("__name", given)
+        return self._special(("__node", "__name"), given)
 
     def namespace(self, node: str) -> str | None:
-        return self._special("__ns", node)
+        return self._special(("__ns",), node)
 
     def overrides_for(self, name: str, namespace: str) -> dict[str, Any]:
         """The parameters of one node, by name."""
+        if not self.overrides:
+            return {}
+        from ._parameter_file import matches, rank  # noqa: PLC0415 (only where there are parameters)
+
         full_name = f"{namespace.rstrip('/')}/{name}"
-        return {entry.name: entry.value for entry in self.overrides if _applies(entry.pattern, full_name, name)}
+        found = [entry for entry in self.overrides if matches(entry.pattern, full_name)]
+        return {entry.name: entry.value for entry in sorted(found, key=lambda entry: rank(entry.pattern))}
 
-    def _special(self, key: str, node: str) -> str | None:
-        return next((rule.target for rule in self.remaps if rule.source == key and rule.node in ("", node)), None)
+    def _special(self, keys: tuple[str, ...], node: str) -> str | None:
+        return next((rule.target for rule in self.remaps if rule.source in keys and rule.node in ("", node)), None)
 
 
-def parse_arguments(args: list[str]) -> Arguments:
-    """Reads every `--ros-args` section; everything outside is somebody else's.
+def parse_arguments(args: list[str], problem: str = "Failed to parse ROS arguments") -> Arguments:
+    """Reads every `--ros-args` section; everything outside is somebody else's. `problem` begins the error's text.
 
     Raises:
         UnknownROSArgsError: an argument that no rule knows.
-        ValueError: a known argument with a bad value; the message names it.
-        OSError: a parameter file cannot be read.
+        RCLInvalidROSArgsError: a known argument with a bad value; the message names it.
+        UnicodeEncodeError: an argument that is no UTF-8.
     """
     parsed = Arguments()
     unknown: list[str] = []
     inside = False
+    for argument in args:
+        argument.encode()
     rest = iter(args)
     for argument in rest:
         if argument == "--ros-args":
@@ -88,15 +105,19 @@ def parse_arguments(args: list[str]) -> Arguments:
             continue
         elif argument == "--":
             inside = False
-        elif argument in _FLAGS:
-            continue
+        elif argument in _SWITCHES:
+            setattr(parsed, *_SWITCHES[argument])
         elif argument in _WITH_VALUE:
+            what, read = _WITH_VALUE[argument]
             value = next(rest, None)
             if value is None:
-                raise ValueError(f"{argument} needs a value")
-            _WITH_VALUE[argument](parsed, value)
-        elif ":=" in argument:
-            _remap(parsed, argument)
+                raise RCLInvalidROSArgsError(f"{problem}: Couldn't parse trailing {argument} flag. No {what} found.")
+            try:
+                read(parsed, value)
+            except (ValueError, OSError) as error:
+                raise RCLInvalidROSArgsError(
+                    f"{problem}: Couldn't parse {what}: '{argument} {value}'. Error: {error}"
+                ) from None
         else:
             unknown.append(argument)
     if unknown:
@@ -106,33 +127,44 @@ def parse_arguments(args: list[str]) -> Arguments:
 
 def _remap(parsed: Arguments, rule: str) -> None:
     source, separator, target = rule.partition(":=")
-    if not separator or not source or not target:
-        raise ValueError(f"Couldn't parse remap rule: '-r {rule}'. Error: expected from:=to")
+    if not separator:
+        raise ValueError("expected from:=to")
     node = ""
-    match = _NODE_PREFIX.match(source)
-    if match is not None and "://" not in source:
+    match = _NODE_PREFIX.fullmatch(source)
+    if match is not None:
         node, source = match[1], match[2]
+    if source in ("__node", "__name"):
+        if not re.fullmatch(_TOKEN, target, re.ASCII):
+            raise ValueError(f"{target!r} is no node name")
+    elif source == "__ns":
+        if not _NAMESPACE.fullmatch(target):
+            raise ValueError(f"{target!r} is no fully qualified namespace")
+    elif not _SOURCE.fullmatch(source):
+        raise ValueError(f"{source!r} cannot be remapped")
+    elif not _TARGET.fullmatch(target):
+        raise ValueError(f"{target!r} is no name to remap to")
     parsed.remaps.append(Remap(node, source, target))
 
 
 def _param(parsed: Arguments, rule: str) -> None:
     import yaml  # noqa: PLC0415 (slow to import, and few programs get parameters by argument)
 
+    from ._parameter_file import EVERY_NODE, load  # noqa: PLC0415 (see above)
+
     name, separator, text = rule.partition(":=")
-    if not separator or not name:
-        raise ValueError(f"Couldn't parse parameter override rule: '-p {rule}'. Error: expected name:=value")
-    pattern = "/**"
-    match = _NODE_PREFIX.match(name)
+    if not separator:
+        raise ValueError("expected name:=value")
+    pattern = EVERY_NODE
+    match = _NODE_PREFIX.fullmatch(name)
     if match is not None:
-        pattern, name = match[1], match[2]
+        pattern, name = f"/{match[1]}", match[2]
+    if not _PARAMETER.fullmatch(name):
+        raise ValueError(f"{name!r} is no parameter name")
     try:
-        value = yaml.safe_load(text)
+        value = load(text)
     except yaml.YAMLError as error:
-        raise ValueError(f"Couldn't parse parameter override rule: '-p {rule}'. Error: {error}") from None
-    if isinstance(value, dict):
-        parsed.overrides += [Override(pattern, key, entry) for key, entry in _flatten(value, f"{name}.")]
-    else:
-        parsed.overrides.append(Override(pattern, name, value))
+        raise ValueError(" ".join(str(error).split())) from None
+    parsed.overrides.append(Override(pattern, name, _checked(value, name)))
 
 
 def _params_file(parsed: Arguments, name: str) -> None:
@@ -142,38 +174,48 @@ def _params_file(parsed: Arguments, name: str) -> None:
 
 
 def _log_level(parsed: Arguments, rule: str) -> None:
-    logger, separator, level = rule.partition(":=")
-    if not separator:
-        logger, level = "", rule
+    logger, separator, level = rule.rpartition(":=")
+    if separator and not _LOGGER.fullmatch(logger):
+        raise ValueError(f"{logger!r} is no logger name")
     if level.lower() not in _LEVELS:
-        raise ValueError(f"Couldn't parse log level rule: '--log-level {rule}'. Error: one of {', '.join(_LEVELS)}")
+        raise ValueError(f"{level!r} is none of {', '.join(_LEVELS)}")
     parsed.log_levels[logger] = _LEVELS[level.lower()]
 
 
 def _enclave(parsed: Arguments, name: str) -> None:
-    parsed.enclave = name
+    if not name or not _ENCLAVE.fullmatch(name):
+        raise ValueError(f"{name!r} is no enclave name")
+    parsed.enclave = name if name.startswith("/") else f"/{name}"
 
 
-def _ignored(parsed: Arguments, value: str) -> None:
-    """Options of the C logging backend that have no meaning here."""
+def _log_config_file(parsed: Arguments, name: str) -> None:
+    if not name:
+        raise ValueError("expected a file")
+    parsed.log_config_file = name
+
+
+def _log_file_name(parsed: Arguments, name: str) -> None:
+    if not name:
+        raise ValueError("expected a name")
+    parsed.log_file_name = name
 
 
 _WITH_VALUE = {
-    "-r": _remap,
-    "--remap": _remap,
-    "-p": _param,
-    "--param": _param,
-    "--params-file": _params_file,
-    "--log-level": _log_level,
-    "-e": _enclave,
-    "--enclave": _enclave,
-    "--log-config-file": _ignored,
-    "--log-file-name": _ignored,
+    "-r": ("remap rule", _remap),
+    "--remap": ("remap rule", _remap),
+    "-p": ("parameter override rule", _param),
+    "--param": ("parameter override rule", _param),
+    "--params-file": ("params file", _params_file),
+    "--log-level": ("log level rule", _log_level),
+    "-e": ("enclave name", _enclave),
+    "--enclave": ("enclave name", _enclave),
+    "--log-config-file": ("log config file", _log_config_file),
+    "--log-file-name": ("log file name prefix", _log_file_name),
 }
 
 
 def read_params_file(file: Path) -> list[Override]:
-    """Reads `node: ros__parameters: ...`; node names nest by namespaces and may hold `*` and `**`.
+    """Reads `node: ros__parameters: ...`; node names nest by namespaces, may hold `*` and `**`, and may stand twice.
 
     Raises:
         ValueError: not YAML, or not of that form; the message names the file.
@@ -181,51 +223,69 @@ def read_params_file(file: Path) -> list[Override]:
     """
     import yaml  # noqa: PLC0415 (see _param)
 
+    from ._parameter_file import compose  # noqa: PLC0415 (see _param)
+
     try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+        tree = compose(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise ValueError(f"{file}: not YAML: {error}") from None
+        raise ValueError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: not UTF-8: {error}") from None
     if tree is None:
         return []
-    if not isinstance(tree, dict):
+    if tree.id != "mapping":
         raise ValueError(f"{file}: expected node names at the top")
-    return list(_nodes(file, tree, ""))
+    try:
+        return list(_nodes(tree, ""))
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
 
 
-def _nodes(file: Path, tree: dict[Any, Any], prefix: str) -> list[Override]:
-    found: list[Override] = []
-    for key, value in tree.items():
-        if not isinstance(value, dict):
-            raise ValueError(f"{file}: {prefix}{key}: expected ros__parameters or a further namespace below it")
-        if key == "ros__parameters":
-            pattern = prefix.rstrip("/") or "/**"
-            found += [Override(pattern, name, entry) for name, entry in _flatten(value, "")]
+def _nodes(tree: Any, prefix: str) -> Iterator[Override]:
+    from ._parameter_file import PARAMETERS  # noqa: PLC0415 (see _param)
+
+    for key, value in tree.value:
+        line = key.start_mark.line + 1
+        if value.id != "mapping":
+            raise ValueError(
+                f"{prefix}{key.value}: expected {PARAMETERS} or a further namespace below it, in line {line}"
+            )
+        if key.value == PARAMETERS:
+            if not prefix:
+                raise ValueError(f"{PARAMETERS} without a node's name, in line {line}")
+            pattern = "/" + prefix.strip("/")
+            for name, entry in _flatten(value, ""):
+                yield Override(pattern, name, entry)
         else:
-            found += _nodes(file, value, f"{prefix}{key}/")
-    return found
+            yield from _nodes(value, f"{prefix.rstrip('/')}/{str(key.value).strip('/')}/".lstrip("/"))
 
 
-def _flatten(tree: dict[Any, Any], prefix: str) -> list[tuple[str, Any]]:
+def _flatten(tree: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     """Nested maps become names with dots."""
-    flat: list[tuple[str, Any]] = []
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            flat += _flatten(value, f"{prefix}{key}.")
+    from ._parameter_file import construct  # noqa: PLC0415 (see _param)
+
+    for key, value in tree.value:
+        name = f"{prefix}{key.value}"
+        if key.value == "<<" and value.id == "mapping":
+            yield from _flatten(value, prefix)
+        elif value.id == "mapping":
+            yield from _flatten(value, f"{name}.")
         else:
-            flat.append((f"{prefix}{key}", value))
-    return flat
+            yield name, _checked(construct(value), f"{name}, in line {value.start_mark.line + 1}")
 
 
-def _applies(pattern: str, full_name: str, name: str) -> bool:
-    if "/" not in pattern and "*" not in pattern:
-        return pattern in (name, full_name.lstrip("/"))
-    # `**` stands for any number of tokens, `*` for one.
-    if not pattern.startswith("/"):
-        pattern = "/" + pattern
-    expression = ""
-    for token in pattern.strip("/").split("/"):
-        expression += r"(/\w+)*" if token == "**" else "/" + re.escape(token).replace(r"\*", r"\w+")
-    return re.fullmatch(expression, full_name) is not None
+def _checked(value: Any, where: str) -> Any:
+    """A scalar, or a list of scalars of one type."""
+    if value is None:
+        raise ValueError(f"no value for {where}")
+    if isinstance(value, dict):
+        raise ValueError(f"a mapping cannot be the value of {where}")
+    if isinstance(value, list):
+        if any(entry is None or isinstance(entry, (dict, list)) for entry in value):
+            raise ValueError(f"a sequence holds scalars only: {where}")
+        if len({type(entry) for entry in value}) > 1:
+            raise ValueError(f"Sequence should be of same type: {where}")
+    return value
 
 
 __all__ = ["Arguments", "Override", "Remap", "UnknownROSArgsError", "parse_arguments", "read_params_file"]

@@ -17,6 +17,8 @@ from .exceptions import (
 
 _SUBSTITUTION = re.compile(r"\{([^{}]*)\}")
 _NODE_NAME_MAX = 255  # RMW_NODE_NAME_MAX_NAME_LENGTH, rmw/validate_node_name.h
+_TOPIC_NAME_MAX = 247  # RMW_TOPIC_MAX_NAME_LENGTH, rmw/validate_full_topic_name.h
+_NAMESPACE_MAX = 245  # RMW_NAMESPACE_MAX_LENGTH, rmw/validate_namespace.h: room for a topic of one letter
 
 
 def check_node_name(name: str) -> None:
@@ -36,12 +38,17 @@ def check_node_name(name: str) -> None:
 
 def check_namespace(namespace: str) -> None:
     """Raises InvalidNamespaceException."""
-    if not namespace.startswith("/"):
-        raise InvalidNamespaceException(namespace, "namespace must be absolute, it must lead with a '/'", 0)
-    if namespace != "/":
-        problem = _full_name_problem(namespace)
-        if problem is not None:
-            raise InvalidNamespaceException(namespace, problem[0].replace("name", "namespace", 1), problem[1])
+    problem = None if namespace == "/" else _full_name_problem(namespace, "namespace", _NAMESPACE_MAX)
+    if problem is not None:
+        raise InvalidNamespaceException(namespace, *problem)
+
+
+def check_full_name(name: str, *, service: bool) -> None:
+    """Raises InvalidServiceNameException or InvalidTopicNameException for a name after its expansion."""
+    problem = _full_name_problem(name, "service name" if service else "topic name", _TOPIC_NAME_MAX)
+    if problem is not None:
+        kind = InvalidServiceNameException if service else InvalidTopicNameException
+        raise kind(name, *problem)
 
 
 def check_name(name: str, *, service: bool) -> None:
@@ -53,15 +60,19 @@ def check_name(name: str, *, service: bool) -> None:
 
 
 def expand(name: str, node: str, namespace: str, *, service: bool) -> str:
-    """The fully qualified name of a topic or a service."""
+    """The fully qualified name of a topic or a service.
+
+    Raises:
+        InvalidTopicNameException, InvalidServiceNameException: the name is not allowed.
+        ValueError: it holds an unknown substitution.
+    """
     check_name(name, service=service)
     base = namespace.rstrip("/")
 
     def substitute(match: re.Match[str]) -> str:
         values = {"node": node, "ns": namespace.strip("/"), "namespace": namespace.strip("/")}
         if match[1] not in values:
-            kind = InvalidServiceNameException if service else InvalidTopicNameException
-            raise kind(name, f"unknown substitution {match[0]!r}", match.start())
+            raise ValueError(f"topic name '{name}' is invalid: unknown substitution {match[0]!r}")
         return values[match[1]]
 
     expanded = _SUBSTITUTION.sub(substitute, name)
@@ -120,8 +131,21 @@ def _relative_name_problem(name: str, what: str) -> tuple[str, int] | None:
     return None
 
 
-def _full_name_problem(name: str) -> tuple[str, int] | None:
-    problem = _relative_name_problem(name, "name")
-    if problem is None and re.search(r"[~{}]", name):
-        return "name must not contain characters other than alphanumerics, '_', or '/'", 0
-    return problem
+def _full_name_problem(name: str, what: str, length_max: int) -> tuple[str, int] | None:
+    if not name:
+        return f"{what} must not be empty", 0
+    if not name.startswith("/"):
+        return f"{what} must be absolute, it must lead with a '/'", 0
+    if name.endswith("/"):
+        return f"{what} must not end with a '/'", len(name) - 1
+    bad = re.search(r"[^\w/]", name, re.ASCII)
+    if bad:
+        return f"{what} must not contain characters other than alphanumerics, '_', or '/'", bad.start()
+    if "//" in name:
+        return f"{what} must not contain repeated '/'", name.index("//") + 1
+    digit = re.search(r"/\d", name)
+    if digit:
+        return f"{what} must not have a token that starts with a number", digit.end() - 1
+    if len(name) > length_max:
+        return f"{what} length should not exceed '{length_max}'", length_max
+    return None

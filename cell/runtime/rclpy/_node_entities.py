@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from cell.runtime.transport import Bus, Endpoint
 
@@ -19,7 +19,7 @@ from .guard_condition import GuardCondition
 from .logging import RcutilsLogger
 from .publisher import MsgT, Publisher
 from .qos import QoSProfile, qos_check_compatible, qos_profile_services_default
-from .qos_overriding_options import QoSOverridingOptions, apply_overrides
+from .qos_overriding_options import QoSOverridingOptions, _declare_qos_parameters
 from .service import Service
 from .subscription import Subscription
 from .timer import Rate, Timer
@@ -27,8 +27,17 @@ from .timer import Rate, Timer
 if TYPE_CHECKING:
     from .executors import Executor
     from .node import Node
+    from .waitable import Waitable
 
 EntityT = TypeVar("EntityT", bound=Entity)
+
+
+class Compound(Protocol):
+    """An action server or client: entities of a node that stand in none of its lists, as in rclpy."""
+
+    def _parts(self) -> list[Entity]: ...
+
+    def destroy(self) -> None: ...
 
 
 class NodeEntities(NodeGraph):
@@ -47,6 +56,8 @@ class NodeEntities(NodeGraph):
     _timers: list[Timer]
     _guards: list[GuardCondition]
     _rates: list[Rate]
+    _waitables: list[Waitable[Any]]
+    _compounds: list[Compound]
 
     if TYPE_CHECKING:
 
@@ -79,6 +90,10 @@ class NodeEntities(NodeGraph):
     def guards(self) -> Iterator[GuardCondition]:
         yield from self._guards
 
+    @property
+    def waitables(self) -> Iterator[Waitable[Any]]:
+        yield from self._waitables
+
     # Topics, services, timers
 
     def create_publisher(
@@ -101,7 +116,7 @@ class NodeEntities(NodeGraph):
         qos = self._qos(qos_profile)
         name = self._topic(msg_type, topic)
         if qos_overriding_options is not None:
-            apply_overrides(cast("Node", self), "publisher", name, qos, qos_overriding_options)
+            _declare_qos_parameters(Publisher, cast("Node", self), name, qos, qos_overriding_options)
         endpoint = self._endpoint("publisher", name, msg_type, qos)
         publisher = publisher_class(self._bus, endpoint, topic)
         for reader in publisher._refused:
@@ -132,7 +147,7 @@ class NodeEntities(NodeGraph):
         qos = self._qos(qos_profile)
         name = self._topic(msg_type, topic)
         if qos_overriding_options is not None:
-            apply_overrides(cast("Node", self), "subscription", name, qos, qos_overriding_options)
+            _declare_qos_parameters(Subscription, cast("Node", self), name, qos, qos_overriding_options)
         endpoint = self._endpoint("subscription", name, msg_type, qos)
         subscription: Subscription[MsgT] = Subscription(
             self._bus, endpoint, topic, callback, self._group(callback_group), raw=raw
@@ -220,6 +235,17 @@ class NodeEntities(NodeGraph):
         self._rates.append(rate)
         return rate
 
+    def add_waitable(self, waitable: Waitable[Any]) -> None:
+        """Lets the node's executor run a compound entity."""
+        self._waitables.append(waitable)
+        waitable._attach(self)
+        self._own(waitable)
+
+    def remove_waitable(self, waitable: Waitable[Any]) -> None:
+        """Raises ValueError where it was not added."""
+        self._waitables.remove(waitable)
+        waitable._detach()
+
     def destroy_publisher(self, publisher: Publisher[Any]) -> bool:
         return self._destroy(self._publishers, publisher)
 
@@ -249,7 +275,25 @@ class NodeEntities(NodeGraph):
     # Inside
 
     def _entities(self) -> list[Entity]:
-        return [*self._subscriptions, *self._services, *self._clients, *self._timers, *self._guards]
+        parts = [part for compound in self._compounds for part in compound._parts()]
+        return [
+            *self._subscriptions,
+            *self._services,
+            *self._clients,
+            *self._timers,
+            *self._guards,
+            *self._waitables,
+            *parts,
+        ]
+
+    def _own_parts(self, compound: Compound) -> None:
+        """Takes in what consists of several entities: the entities join the executor that runs the node."""
+        self._compounds.append(compound)
+        for part in compound._parts():
+            self._own(part)
+
+    def _disown_parts(self, compound: Compound) -> None:
+        self._compounds.remove(compound)
 
     def _own(self, entity: EntityT) -> EntityT:
         """Lets a new entity join the executor that runs the node already."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ._rclpy_errors import InvalidHandle, TimerCancelledError
+
 if TYPE_CHECKING:
     from rclpy.parameter import Parameter
 
@@ -33,12 +35,8 @@ __all__ = [
 class NotInitializedException(Exception):
     """Something was used before `rclpy.init()`, or after the shut-down."""
 
-    def __init__(self, *args: object) -> None:
-        super().__init__("rclpy.init() has not been called", *args)
-
-
-class InvalidHandle(RuntimeError):
-    """A destroyed entity was used."""
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__("rclpy.init() has not been called." + (f" msg:{message}" if message else ""))
 
 
 class NoTypeSupportImportedException(Exception):
@@ -140,9 +138,8 @@ class NoParameterOverrideProvidedException(ParameterException):
 class ROSInterruptException(Exception):
     """A sleep was ended by the shut-down."""
 
-
-class TimerCancelledError(Exception):
-    """A cancelled timer was asked for the time of its next call."""
+    def __init__(self) -> None:
+        super().__init__("rclpy.shutdown() has been called")
 
 
 def _names(parameters: str | list[str]) -> tuple[str, ...]:

@@ -6,12 +6,24 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from ._entity import Entity, next_sequence
+from ._handle import Handle
 
 if TYPE_CHECKING:
     from .callback_groups import CallbackGroup
     from .context import Context
 
 __all__ = ["GuardCondition"]
+
+
+class _GuardConditionHandle(Handle):
+    """The lower end of a guard condition."""
+
+    def __init__(self, guard: GuardCondition) -> None:
+        super().__init__(guard._end)
+        self._guard = guard
+
+    def trigger_guard_condition(self) -> None:
+        self._guard.trigger()
 
 
 class GuardCondition(Entity):
@@ -28,16 +40,35 @@ class GuardCondition(Entity):
         self.callback = callback
         self.callback_group = callback_group if callback_group is not None else ReentrantCallbackGroup()
         self.callback_group.add_entity(self)
+        self._handle = _GuardConditionHandle(self)
         self._triggered = 0
 
+    @property
+    def handle(self) -> _GuardConditionHandle:
+        """Within `with guard.handle:` the condition stays; after `destroy` that raises InvalidHandle."""
+        return self._handle
+
     def trigger(self) -> None:
-        """May be called from any thread."""
+        """May be called from any thread.
+
+        Raises:
+            InvalidHandle: the condition was destroyed.
+        """
         self._check_alive()
         if not self._triggered:
             self._triggered = next_sequence()
             self._signal()
 
     def destroy(self) -> None:
+        self._handle.destroy_when_not_in_use()
+
+    def __enter__(self) -> GuardCondition:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.destroy()
+
+    def _end(self) -> None:
         self._destroyed = True
         self._executor = None
 

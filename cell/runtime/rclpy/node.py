@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _names
 from ._arguments import parse_arguments
-from ._node_entities import NodeEntities
+from ._node_entities import Compound, NodeEntities
+from ._node_handle import NodeHandle
 from ._node_parameters import NodeParameters
 from ._parameters import ParameterStore
+from ._rclpy_errors import NodeNameNonExistentError
 from .callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from .client import Client
 from .clock import Clock, ROSClock
@@ -36,8 +38,9 @@ from .utilities import get_default_context
 if TYPE_CHECKING:
     from .executors import Executor
     from .rosout import RosoutSink
+    from .waitable import Waitable
 
-__all__ = ["Node"]
+__all__ = ["Node", "NodeNameNonExistentError"]
 
 HIDDEN_NODE_PREFIX = "_"
 
@@ -70,7 +73,7 @@ class Node(NodeParameters, NodeEntities):
         Raises:
             NotInitializedException: the context is not initialised.
             InvalidNodeNameException, InvalidNamespaceException: a name is not allowed.
-            UnknownROSArgsError, ValueError: bad `cli_args`.
+            UnknownROSArgsError, RCLInvalidROSArgsError: bad `cli_args`.
         """
         self._context = context if context is not None else get_default_context()
         if not self._context.ok():
@@ -86,40 +89,50 @@ class Node(NodeParameters, NodeEntities):
         self._clients: list[Client[Any, Any]] = []
         self._timers: list[Timer] = []
         self._guards: list[GuardCondition] = []
+        self._waitables: list[Waitable[Any]] = []
         self._rates: list[Rate] = []
+        self._compounds: list[Compound] = []
         self._executor_ref: weakref.ref[Executor] | None = None
         self._destroyed = False
+        self._handle = NodeHandle(self, self._leave)
         self._default_callback_group = MutuallyExclusiveCallbackGroup()
         self._rate_group = ReentrantCallbackGroup()
         self._logger = get_logger(self._dotted_name())
-        self._bus.add_node(self._name, self._namespace)
+        self._bus.add_node(self._name, self._namespace, enclave=self._context._arguments.enclave)
         self._context.track_node(self)
         self._store = ParameterStore(
             self._collect_overrides(parameter_overrides), allow_undeclared_parameters, self._publish_event
         )
         self._events: Publisher[Any] | None = None
         self._clock = ROSClock()
+        self._rosout: RosoutSink | None = None
+        # The switch is the process's own, as in rcl: `use_global_arguments` does not matter here.
+        if enable_rosout and self._context._arguments.rosout_logs is not False:
+            self._start_rosout(rosout_qos_profile)
+        self._start_parameter_events()
         if automatically_declare_parameters_from_overrides:
             for name, override in self._store.overrides.items():
                 self.declare_parameter(name, override.value, ignore_override=True)
         self._time_source = TimeSource(node=self)
         self._time_source.attach_clock(self._clock)
-        self._rosout: RosoutSink | None = None
-        if enable_rosout:
-            self._start_rosout(rosout_qos_profile)
-        self._start_parameter_events()
         if start_parameter_services:
             self._start_parameter_services()
+        if enable_logger_service:
+            self._start_logger_service()
 
     # Identity
 
     def get_name(self) -> str:
+        """Raises InvalidHandle after `destroy_node`, as what follows."""
+        self._check_alive()
         return self._name
 
     def get_namespace(self) -> str:
+        self._check_alive()
         return self._namespace
 
     def get_fully_qualified_name(self) -> str:
+        self._check_alive()
         return f"{self._namespace.rstrip('/')}/{self._name}"
 
     @property
@@ -132,10 +145,9 @@ class Node(NodeParameters, NodeEntities):
         return self._default_callback_group
 
     @property
-    def handle(self) -> Node:
-        """Raises InvalidHandle after `destroy_node`."""
-        self._check_alive()
-        return self
+    def handle(self) -> NodeHandle:
+        """Within `with node.handle:` the node stays; after `destroy_node` that raises InvalidHandle."""
+        return self._handle
 
     def get_logger(self) -> RcutilsLogger:
         return self._logger
@@ -165,13 +177,18 @@ class Node(NodeParameters, NodeEntities):
         """Leaves the graph with everything the node owns; a second call does nothing."""
         if self._destroyed:
             return
-        self.executor = None
+        executor = self.executor
+        self._executor_ref = None
         self._destroyed = True
+        if executor is not None:
+            executor._node_destroyed(self)
         self._time_source.detach_node()
         if self._rosout is not None:
             self._rosout.close()
         for rate in self._rates:
             rate.destroy()
+        for compound in list(self._compounds):
+            compound.destroy()
         owned: tuple[list[Any], ...] = (
             self._publishers,
             self._subscriptions,
@@ -184,8 +201,10 @@ class Node(NodeParameters, NodeEntities):
             for entity in list(group):
                 entity.destroy()
             group.clear()
-        self._bus.remove_node(self._name, self._namespace)
-        self._context.untrack_node(self)
+        for waitable in list(self._waitables):
+            self.remove_waitable(waitable)
+        self._rates.clear()
+        self._handle.destroy_when_not_in_use()
 
     def __enter__(self) -> Node:
         return self
@@ -195,9 +214,13 @@ class Node(NodeParameters, NodeEntities):
 
     # Inside
 
+    def _leave(self) -> None:
+        self._bus.remove_node(self._name, self._namespace)
+        self._context.untrack_node(self)
+
     def _check_alive(self) -> None:
         if self._destroyed:
-            raise InvalidHandle("cannot use a destroyed node")
+            raise InvalidHandle("cannot use Destroyable because destruction was requested")
 
     def _join_executor(self, executor: Executor | None) -> None:
         if executor is None:
@@ -232,6 +255,11 @@ class Node(NodeParameters, NodeEntities):
         from .parameter_service import ParameterService  # noqa: PLC0415 (it needs this module's class)
 
         self._parameter_service = ParameterService(self)
+
+    def _start_logger_service(self) -> None:
+        from .logging_service import LoggingService  # noqa: PLC0415 (as above, and few nodes have it)
+
+        self._logger_service = LoggingService(self)
 
 
 def _with_marker(cli_args: list[str]) -> list[str]:

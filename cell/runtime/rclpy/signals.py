@@ -1,4 +1,8 @@
-"""What SIGINT and SIGTERM do: they shut all contexts down, so that every spinning executor ends."""
+"""What SIGINT and SIGTERM do: they shut all contexts down, so that every spinning executor ends.
+
+Handlers stand from `rclpy.init` of the default context until its shut-down. After ours, the handler that was there
+before is called: Python's own for SIGINT raises KeyboardInterrupt.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,22 @@ import signal
 import threading
 from enum import IntEnum
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .context import _shut_down_all
+from .guard_condition import GuardCondition
 
-__all__ = ["SignalHandlerOptions", "install_signal_handlers", "uninstall_signal_handlers"]
+if TYPE_CHECKING:
+    from .callback_groups import CallbackGroup
+    from .context import Context
+
+__all__ = [
+    "SignalHandlerGuardCondition",
+    "SignalHandlerOptions",
+    "get_current_signal_handlers_options",
+    "install_signal_handlers",
+    "uninstall_signal_handlers",
+]
 
 
 class SignalHandlerOptions(IntEnum):
@@ -22,14 +37,19 @@ class SignalHandlerOptions(IntEnum):
     ALL = 3
 
 
+_SIGNALS = ((SignalHandlerOptions.SIGINT, signal.SIGINT), (SignalHandlerOptions.SIGTERM, signal.SIGTERM))
 _previous: dict[int, Any] = {}
+_guards: list[SignalHandlerGuardCondition] = []
 
 
 def install_signal_handlers(options: SignalHandlerOptions = SignalHandlerOptions.ALL) -> None:
-    """Installs our handlers in the main thread; what was there before is called after them."""
+    """Installs our handlers for the chosen signals; a signal that has one already keeps it.
+
+    Only Python's main thread may do that: in another thread nothing happens.
+    """
     if threading.current_thread() is not threading.main_thread():
         return
-    for bit, number in ((SignalHandlerOptions.SIGINT, signal.SIGINT), (SignalHandlerOptions.SIGTERM, signal.SIGTERM)):
+    for bit, number in _SIGNALS:
         if options & bit and number not in _previous:
             _previous[number] = signal.signal(number, _on_signal)
 
@@ -41,20 +61,36 @@ def uninstall_signal_handlers() -> None:
     for number, handler in list(_previous.items()):
         # Somebody else's handler stays.
         if signal.getsignal(number) is _on_signal:
-            signal.signal(number, handler)
+            # None stands for a handler that Python did not install, which it cannot put back.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
         del _previous[number]
 
 
 def get_current_signal_handlers_options() -> SignalHandlerOptions:
+    """Which signals are handled now."""
     value = 0
-    if signal.SIGINT in _previous:
-        value |= SignalHandlerOptions.SIGINT
-    if signal.SIGTERM in _previous:
-        value |= SignalHandlerOptions.SIGTERM
+    for bit, number in _SIGNALS:
+        if number in _previous:
+            value |= bit
     return SignalHandlerOptions(value)
 
 
+class SignalHandlerGuardCondition(GuardCondition):
+    """Triggered by every signal that is handled, before the contexts are shut down."""
+
+    def __init__(self, context: Context | None = None, callback_group: CallbackGroup | None = None) -> None:
+        super().__init__(callback=None, callback_group=callback_group, context=context)
+        _guards.append(self)
+
+    def destroy(self) -> None:
+        if self in _guards:
+            _guards.remove(self)
+        super().destroy()
+
+
 def _on_signal(number: int, frame: FrameType | None) -> None:
+    for guard in list(_guards):
+        guard.trigger()
     _shut_down_all()
     previous = _previous.get(number)
     if callable(previous):
