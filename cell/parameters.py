@@ -189,6 +189,9 @@ class SupervisorParameters(NodeParameters):
     watched: tuple[Word, ...] = Field(
         default=("drive", "encoder", "gripper", "picker"), description="what has to be well before the cell resets"
     )
+    spectators: tuple[Word, ...] = Field(
+        default=("status",), description="what only raises an alarm when it is gone; a loss of all else aborts"
+    )
 
 
 class StatusParameters(NodeParameters):
@@ -199,6 +202,7 @@ class StatusParameters(NodeParameters):
     model: Word = Field(default="sim", description="the detector's model, as the page names it")
     overkill: Overkill = 0.05
     policy: Word = Field(default="spt", description="the policy, as the page names it")
+    simulated: Switch = Field(default=False, description="the hardware is a simulator, and the page says so")
 
 
 OWN: Final[dict[str, type[NodeParameters]]] = {

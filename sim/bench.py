@@ -7,6 +7,8 @@ the conductor moves simulated time. The controller cannot tell, and nothing here
 from __future__ import annotations
 
 import time
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,6 +77,8 @@ class SimBench:
         self._hall.attach("gripper", RtuSlave(9, Robotiq2F85Device(self.world)))
         self._hall.attach("drive", RtuSlave(1, LsG100Device(self.world), baudrate=DRIVE_BAUD), baudrate=DRIVE_BAUD)
         self._hall.attach("cabinet", RtuSlave(1, ModbusIoDevice(self.world)))
+        self._frames_ns = array("q")
+        self._settled: frozenset[int] = frozenset()
 
     def overrides(self) -> dict[str, dict[str, Any]]:
         """What the controller has to be told of this hardware, by node: the camera's scale, and the belt's speed."""
@@ -88,11 +92,20 @@ class SimBench:
             shared["speed_mps"] = self.scenario.photographs.belt_speed_mps
         return {"/**": shared}
 
-    def start(self) -> None:
-        """Put the hardware on its lines; sim nodes and ``sim:`` ports of this process lead here from now on."""
+    @property
+    def lines(self) -> dict[str, int]:
+        """Every line and its baud rate."""
+        return self._hall.baudrates
+
+    def start(self, ports: Path | None = None) -> None:
+        """Put the hardware on its lines; sim nodes and ``sim:`` ports of this process lead here from now on.
+
+        Args:
+            ports: real time: an existing folder in which each line's port is to have a name that stays.
+        """
         _Current.bench = self
         links.use(self._hall)
-        self._hall.start()
+        self._hall.start(ports)
 
     def close(self) -> None:
         """Take it off again. Callable twice."""
@@ -134,10 +147,27 @@ class SimBench:
             self.world.advance(self.clock())
             return self.world.empty
 
-    def quality(self) -> dict[str, int] | None:
-        """By the referee, over all parts so far; None where nobody knows the truth."""
+    @property
+    def entered(self) -> int:
+        """How many parts have come onto the belt."""
+        return self.world.entered
+
+    def begin_run(self, parts: int | None) -> None:
+        """A controller takes over: what has left the cell before is none of its doing.
+
+        Args:
+            parts: how many more to feed at most; None: all that were to be fed anyhow.
+        """
         with self._hall.lock:
-            return self.world.referee.quality()
+            self.world.advance(self.clock())
+            self._settled = self.world.referee.settled()
+            self.world.feed(None if parts is None else self.world.entered + parts)
+
+    def quality(self) -> dict[str, int] | None:
+        """By the referee, over all parts of this run so far; None where nobody knows the truth."""
+        with self._hall.lock:
+            self.world.advance(self.clock())
+            return self.world.referee.quality(self._settled)
 
     def source(self) -> dict[str, int]:
         """Photographs that rode and files that were skipped."""
@@ -145,10 +175,16 @@ class SimBench:
             return {"images": 0, "skipped": 0}
         return {"images": self._photographs.images, "skipped": self._photographs.skipped}
 
-    def shoot(self) -> Pixels:
-        """Strobe and render: (height, width, 3) uint8 BGR."""
+    def captured(self, first_ns: int, last_ns: int) -> int:
+        """How many pictures were taken between two times of the camera's stamps, both included."""
+        with self._hall.lock:
+            return bisect_right(self._frames_ns, last_ns) - bisect_left(self._frames_ns, first_ns)
+
+    def shoot(self, stamp_ns: int = 0) -> Pixels:
+        """Strobe and render: (height, width, 3) uint8 BGR. ``stamp_ns``: what the picture's header will say."""
         with self._hall.lock:
             shot = self.world.strobe(self.clock())
+            self._frames_ns.append(stamp_ns)
         return self._camera.render(shot.parts, shot.travel_m, shot.count, speed_mps=shot.speed_mps)
 
     def follow(

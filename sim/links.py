@@ -1,7 +1,7 @@
 """Lines to emulated devices under pyserial's surface: in memory on an injected clock, or behind a pty in real time.
 
 ``open_link`` is the scheme ``sim`` of the entry-point group ``cellwright.links``: the port ``sim:gripper`` is the line
-that somebody attached to the hall under the name ``gripper``.
+that somebody attached to the hall under the name ``gripper``, in this process or in a ``cell sim`` on the state folder.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from threading import RLock
 from typing import Protocol
 
 import serial
 
 from cell.drivers.links import ByteLink
+from cell.simfolder import SimFolder
 from perception.errors import InputError
 from sim.ptys import PtyPort
 
@@ -186,6 +188,11 @@ class LinkHall:
         """The lines there are."""
         return tuple(self._lines)
 
+    @property
+    def baudrates(self) -> dict[str, int]:
+        """How fast each line is."""
+        return {name: line.baudrate for name, line in self._lines.items()}
+
     def attach(self, name: str, emulator: Emulator, *, baudrate: int = 115200) -> None:
         """Put a device on the line ``name``; several may share one line."""
         line = self._lines.setdefault(name, _Line(baudrate))
@@ -242,13 +249,13 @@ class LinkHall:
             line.port.plug()
         line.plugged = True
 
-    def start(self) -> None:
-        """Real time: open a pty for every line and answer on it."""
+    def start(self, ports: Path | None = None) -> None:
+        """Real time: open a pty for every line and answer on it; ``ports``: a folder for links that stay the same."""
         if not self._threaded or self._started:
             return
         self._started = True
         for name, line in self._lines.items():
-            line.port = PtyPort(name, line, self._clock, line.baudrate, lock=self.lock)
+            line.port = PtyPort(name, line, self._clock, line.baudrate, lock=self.lock, link=ports and ports / name)
             line.port.start()
 
     def close(self) -> None:
@@ -267,6 +274,8 @@ class _Current:
     """The hall that the scheme ``sim`` leads to in this process."""
 
     hall: LinkHall | None = None
+    opened = False
+    """A line of another process has been open in this one."""
 
 
 def use(hall: LinkHall | None) -> None:
@@ -278,9 +287,23 @@ def open_link(name: str, baudrate: int) -> ByteLink:
     """Open the simulated line ``name`` (entry point ``sim`` of ``cellwright.links``).
 
     Raises:
-        InputError: no simulator runs in this process, or it has no such line.
+        InputError: no simulator runs in this process or on the state folder, or it has no such line.
         OSError: the line is unplugged.
     """
-    if _Current.hall is None:
-        raise InputError(f"'sim:{name}' needs the simulator, and none runs in this process")
-    return _Current.hall.open(name, baudrate)
+    if _Current.hall is not None:
+        return _Current.hall.open(name, baudrate)
+    folder = SimFolder.of_this_process()
+    info = folder.info()
+    if info is None:
+        # A port that was there may come back: whoever has it open tries again, and an error of the input ends him.
+        if _Current.opened:
+            raise OSError(f"the simulator with the line '{name}' is gone")
+        raise InputError(f"'sim:{name}' needs the simulator: none runs in this process, nor on {folder.state}")
+    line_baudrate = info.lines.get(name)
+    if line_baudrate is None:
+        raise InputError(f"no simulated line '{name}' (there are: {', '.join(sorted(info.lines))})")
+    if baudrate != line_baudrate:
+        raise InputError(f"the simulated line '{name}' runs at {line_baudrate} baud, not at {baudrate}")
+    link = serial.Serial(str(folder.ports / name), baudrate, timeout=0, write_timeout=0, exclusive=True)
+    _Current.opened = True
+    return link

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 ON_BELT, HELD, GOOD_STREAM, BIN, FLOOR = "on_belt", "held", "good_stream", "bin", "floor"
@@ -64,13 +65,20 @@ class Referee:
             counts[key] = counts.get(key, 0) + 1
         return counts
 
-    def quality(self) -> dict[str, int] | None:
+    def settled(self) -> frozenset[int]:
+        """The numbers of the parts whose place is final."""
+        return frozenset(number for number, fate in self._fates.items() if fate.place in (GOOD_STREAM, BIN, FLOOR))
+
+    def quality(self, without: Container[int] = ()) -> dict[str, int] | None:
         """The report's ``quality``, over the parts whose truth is known; None when there is none.
+
+        Args:
+            without: numbers of parts that do not count, those that had left before a run began.
 
         ``escaped``: truly defective and in the good stream, for whatever reason; ``false_rejects``: truly good and in a
         bin.
         """
-        known = [fate for fate in self._fates.values() if fate.defective is not None]
+        known = [fate for number, fate in self._fates.items() if fate.defective is not None and number not in without]
         if not known:
             return None
         return {

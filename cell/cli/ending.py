@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from cell.cli.simulator import Simulator
+from cell.cli.simulator import Hardware
 from cell.packml import Event, State
 
 # The controller's books close within a second after the belt is empty; longer means that it lost a part.
@@ -19,8 +20,9 @@ class Ending:
     """Asked again and again whether the run is over; gives Complete, or Stop, when its work is done.
 
     Args:
-        graph: the nodes ``supervisor``, ``picker`` and ``status`` by name.
+        graph: the nodes ``supervisor`` and ``picker`` by name.
         simulator: the simulated hardware, or None.
+        settled: every picture that was taken is judged.
         parts: end after so many parts.
         duration_s: end after so many seconds of the cell's clock.
         unattended: nobody is there to clear an abort.
@@ -29,15 +31,16 @@ class Ending:
     def __init__(
         self,
         graph: Any,
-        simulator: Simulator | None,
+        simulator: Hardware | None,
         *,
+        settled: Callable[[], bool],
         parts: int | None,
         duration_s: float | None,
         unattended: bool,
     ) -> None:
         self._supervisor = graph["supervisor"]
         self._picker = graph["picker"]
-        self._status = graph["status"]
+        self._settled = settled
         self._simulator = simulator
         self._parts = parts
         self._duration_s = duration_s
@@ -67,8 +70,7 @@ class Ending:
         if self._unattended and self._given_up(state, now_s):
             return False
         if self._closing:
-            settled = self._status.judged >= self._status.captured
-            return state in (State.COMPLETE, State.STOPPED) and settled
+            return state in (State.COMPLETE, State.STOPPED) and self._settled()
         if self._duration_s is not None and now_s - self._began_s >= self._duration_s:
             self._close(Event.STOP if state is not State.EXECUTE else Event.COMPLETE, now_s)
         elif self._all_through(now_s):

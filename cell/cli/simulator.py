@@ -1,32 +1,48 @@
-"""What ``cell run`` asks of a simulator, found by the scheme of the ports that the config names (``sim:gripper``)."""
+"""What the command line asks of a simulator, found by the scheme of the ports in the config (``sim:gripper``)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from cell.config import NodeConfig
+from cell.launching import ProcessLaunch
 from cell.plugins import SIMULATORS, registered
 
 
-class Simulator(Protocol):
-    """Simulated hardware in this process; entry-point group ``cellwright.simulators``."""
-
-    clock: Callable[[], float]
+class Hardware(Protocol):
+    """Simulated hardware as a run sees it, in this process or in another one."""
 
     @property
     def empty(self) -> bool: ...
 
     def overrides(self) -> dict[str, dict[str, Any]]: ...
 
-    def start(self) -> None: ...
-
-    def close(self) -> None: ...
-
     def quality(self) -> dict[str, int] | None: ...
 
     def source(self) -> dict[str, int]: ...
+
+    def captured(self, first_ns: int, last_ns: int) -> int: ...
+
+
+class Simulator(Hardware, Protocol):
+    """Simulated hardware in this process; entry-point group ``cellwright.simulators``."""
+
+    clock: Callable[[], float]
+
+    @property
+    def lines(self) -> dict[str, int]: ...
+
+    @property
+    def entered(self) -> int: ...
+
+    def start(self, ports: Path | None = None) -> None: ...
+
+    def close(self) -> None: ...
+
+    def begin_run(self, parts: int | None) -> None: ...
 
     def run_lockstep(
         self,
@@ -46,8 +62,25 @@ class SimulatorFactory(Protocol):
     ) -> Simulator: ...
 
 
-def simulator_of(configs: Iterable[NodeConfig]) -> tuple[SimulatorFactory, dict[str, Any]] | None:
-    """The simulator behind the configured ports, and the parameters of its camera; None where all is real."""
+@dataclass(frozen=True, slots=True)
+class SimulatorChoice:
+    """A simulator that can be made: its scheme (``sim``), what makes it, the parameters of its camera."""
+
+    scheme: str
+    factory: SimulatorFactory
+    parameters: dict[str, Any]
+
+    def serves(self, node: str) -> bool:
+        """The node stands for hardware and lives in the simulator's process (``sim_camera``)."""
+        return node.startswith(f"{self.scheme}_")
+
+    def simulates(self, process: ProcessLaunch) -> bool:
+        """All nodes of a process do."""
+        return all(self.serves(node.name) for node in process.nodes)
+
+
+def simulator_of(configs: Iterable[NodeConfig]) -> SimulatorChoice | None:
+    """The simulator behind the configured ports; None where all is real."""
     configs = tuple(configs)
     schemes = {
         str(value).partition(":")[0]
@@ -56,8 +89,16 @@ def simulator_of(configs: Iterable[NodeConfig]) -> tuple[SimulatorFactory, dict[
         if key.endswith("port") and ":" in str(value)
     }
     for scheme in sorted(schemes):
-        point = registered(SIMULATORS).get(scheme)
-        if point is not None:
-            parameters = next((dict(c.values) for c in configs if c.name == f"{scheme}_camera"), {})
-            return cast(SimulatorFactory, point.load()), parameters
+        choice = simulator_named(scheme, configs)
+        if choice is not None:
+            return choice
     return None
+
+
+def simulator_named(scheme: str, configs: Iterable[NodeConfig]) -> SimulatorChoice | None:
+    """The simulator of a scheme; None where none is registered."""
+    point = registered(SIMULATORS).get(scheme)
+    if point is None:
+        return None
+    parameters = next((dict(c.values) for c in configs if c.name == f"{scheme}_camera"), {})
+    return SimulatorChoice(scheme, cast(SimulatorFactory, point.load()), parameters)

@@ -6,16 +6,12 @@ import fcntl
 import os
 from pathlib import Path
 
+from cell.simfolder import default_state
 from perception.errors import InputError
 
+__all__ = ["LEDGER", "StateFolder", "default_state"]
+
 LEDGER = "ledger.sqlite"
-
-
-def default_state() -> Path:
-    """``$XDG_STATE_HOME/cellwright``, by default ``~/.local/state/cellwright``."""
-    base = os.environ.get("XDG_STATE_HOME", "")
-    home = Path(base) if base and Path(base).is_absolute() else Path.home() / ".local" / "state"
-    return home / "cellwright"
 
 
 class StateFolder:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 import threading
 import time
@@ -17,8 +16,8 @@ from cell.hmi.app import Desk, make_app
 from cell.hmi.feed import PictureFeed, SnapshotFeed
 from cell.hmi.files import read_page
 from cell.hmi.guard import HostRule
+from cell.hmi.listening import listen
 from cell.hmi.view import CellView
-from perception.errors import InputError
 
 START_TIMEOUT_S: Final = 10.0
 """Starting takes about 50 ms; a loaded cell PC gets a large margin."""
@@ -38,27 +37,6 @@ class _Server(uvicorn.Server):
         self._listening.set()
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    if not 0 <= port <= 65535:
-        raise InputError(f"the port must lie between 0 and 65535, not {port}", key="--port")
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        bound = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise InputError(f"cannot serve the page on {host}: {error.strerror}", key="--port") from error
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind(address)
-        # Listening here rather than in the thread: a second server on the port fails now, not later.
-        bound.listen(128)
-    except OSError as error:
-        bound.close()
-        if error.errno == errno.EADDRINUSE:
-            raise InputError(f"port {port} is in use; choose another or 0 for any free one", key="--port") from error
-        raise InputError(f"cannot serve the page on {host}:{port}: {error.strerror}", key="--port") from error
-    return bound
-
-
 class PageServer:
     """Serves the operator page of one cell.
 
@@ -67,6 +45,7 @@ class PageServer:
         host: the address to listen on. Beyond loopback, reading is open to the network; the one-time link is not.
         port: 0 takes any free one.
         token: the one-time link's secret; None makes one for an engineer.
+        listening: a socket that listens already, in place of ``host`` and ``port``.
         extra_hosts: names by which browsers may reach the server, besides loopback's and literal addresses.
         clock: monotonic seconds.
         session_lifetime_s: after which somebody who logged in is a viewer again.
@@ -79,6 +58,7 @@ class PageServer:
         port: int = 8080,
         token: OneTimeToken | None = None,
         *,
+        listening: socket.socket | None = None,
         extra_hosts: tuple[str, ...] = (),
         clock: Callable[[], float] = time.monotonic,
         session_lifetime_s: float = SESSION_LIFETIME_S,
@@ -86,6 +66,7 @@ class PageServer:
         self._cell = cell
         self._host = host
         self._port = port
+        self._listening = listening
         self._extra_hosts = extra_hosts
         self._clock = clock
         self._tokens = [token or OneTimeToken()]
@@ -129,7 +110,7 @@ class PageServer:
         if self._thread is not None:
             raise RuntimeError("the page server is already running")
         files = read_page()
-        bound = _bind(self._host, self._port)
+        bound = self._listening or listen(self._host, self._port)
         self._port = int(bound.getsockname()[1])
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="page-read")
         self._controls = ThreadPoolExecutor(max_workers=2, thread_name_prefix="page-command")

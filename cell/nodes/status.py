@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import platform
 import threading
-from importlib import metadata
 from typing import Any
 
 import cv2
@@ -21,6 +19,7 @@ from cell.hmi.view import COMMANDS, AlarmView, CommandResult, Picture, Snapshot
 from cell.nodes import belt, detections, images
 from cell.nodes.node import OK, WARN, CellNode, seconds
 from cell.packml import Mode, State
+from cell.versions import versions
 from perception.registry import find_model
 from perception.types import PartView, Verdict
 
@@ -53,7 +52,7 @@ class StatusNode(CellNode):
             },
             str(self.setting("policy", "spt")),
             versions(),
-            simulated=simulated,
+            simulated=simulated or bool(self.setting("simulated", False)),
         )
         self.captured = 0
         self.judged = 0
@@ -183,15 +182,3 @@ class StatusNode(CellNode):
         if response is None:
             return CommandResult(accepted=False, message="the supervisor failed", state="")
         return CommandResult(accepted=response.accepted, message=response.message, state=response.state_name)
-
-
-def versions() -> dict[str, str]:
-    """Of ourselves and of what decides results."""
-    names = ("cellwright", "numpy", "opencv-python-headless", "onnxruntime")
-    found = {"python": platform.python_version()}
-    for name in names:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found

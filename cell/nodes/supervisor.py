@@ -44,6 +44,7 @@ class SupervisorNode(CellNode):
         self._inputs = cast(SafetyInputs, devices.open(self.device_spec("safety", "safety")))
         self._inputs_age_s = float(self.setting("inputs_age_s", 0.5))
         self._watched = [str(name) for name in self.setting("watched", ["drive", "encoder", "gripper", "picker"])]
+        self._spectators = frozenset(str(name) for name in self.setting("spectators", ["status"]))
         self._target_mps = float(self.setting("speed_mps", 0.2))
         crashed = bool(self.setting("after_crash", False))
         self._supervision = Supervision(
@@ -136,7 +137,7 @@ class SupervisorNode(CellNode):
             estop_ok=None if reading is None else reading.value.estop_ok,
             curtain_ok=None if reading is None else reading.value.curtain_ok,
             safety_fresh=fresh,
-            faults=tuple(words for _, words in self._faults(now_s)),
+            faults=tuple(words for name, words in self._faults(now_s) if name not in self._spectators),
             not_ready=tuple(
                 f"{name}: {self._health[name].message if name in self._health else 'not heard of yet'}"
                 for name in self._watched

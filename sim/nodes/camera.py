@@ -21,7 +21,7 @@ class PARAMETERS(NodeParameters):
 
 
 class SimCameraNode(Node):
-    """Publishes /camera/image and /camera/camera_info."""
+    """Publishes /camera/image and /camera/camera_info while somebody looks."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("sim_camera", automatically_declare_parameters_from_overrides=True, **kwargs)
@@ -33,8 +33,12 @@ class SimCameraNode(Node):
         self.create_timer(1.0 / camera.rate_hz, self._shoot)
 
     def _shoot(self) -> None:
-        header = Header(stamp=self.get_clock().now().to_msg(), frame_id="camera")
-        image = self._bench.shoot()
+        # As camera drivers do: no picture is taken for nobody.
+        if self._images.get_subscription_count() == 0:
+            return
+        now = self.get_clock().now()
+        header = Header(stamp=now.to_msg(), frame_id="camera")
+        image = self._bench.shoot(now.nanoseconds)
         height, width = image.shape[:2]
         self._images.publish(
             Image(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -23,6 +24,8 @@ _RELEASE_M = 0.001
 #: A part that slips does so this long after it was gripped, s.
 _SLIP_S = (0.15, 0.6)
 _SLIP_STREAM = 0x5117
+#: Belt travel after which a feeder that stood gives its next part, m.
+_RESUME_M = 0.03
 
 # Order of events that fall on the same instant.
 _ARRIVAL, _EXIT, _CONTACT, _RELEASE, _SLIP = range(5)
@@ -70,7 +73,8 @@ class World:
     ``strobe(now_s)``                           latch the encoder, get the ``Shot`` to render
     ``parts``, ``held``, ``entered``            on the belt; between the fingers; how many parts have entered
     ``fed_out``, ``empty``                      the feed has ended; ... and nothing is on the belt or held
-    ``stop_feed()``, ``lose_held()``            no more parts; the held part slips out
+    ``feed(parts)``, ``stop_feed()``            until so many have entered in all; no more parts
+    ``lose_held()``                             the held part slips out
     ``referee``                                 ``fates(), counts(), quality()``
     ==========================================  ==================================================================
 
@@ -95,6 +99,8 @@ class World:
         self.referee = Referee()
         self._feeder = Feeder(scenario, seed, faces)
         self._feeding = True
+        self._feed_limit: int | None = None
+        self._feed_behind_m = 0.0
         self._on_belt: dict[int, PlacedPart] = {}
         self._held: HeldPart | None = None
         self._slip_s = math.inf
@@ -118,11 +124,21 @@ class World:
 
     @property
     def fed_out(self) -> bool:
-        return not self._feeding or self._feeder.next is None
+        limit = self._feed_limit
+        return not self._feeding or self._feeder.next is None or (limit is not None and self.entered >= limit)
 
     @property
     def empty(self) -> bool:
         return self.fed_out and not self._on_belt and self._held is None
+
+    def feed(self, parts: int | None) -> None:
+        """Feed until ``parts`` have entered in all; None: as long as there are any."""
+        stood = self.fed_out
+        self._feeding, self._feed_limit = True, parts
+        waiting = self._feeder.next
+        if stood and waiting is not None and not self.fed_out:
+            # The feeder stood while the belt went on: the next part comes now, not where it would have been by now.
+            self._feed_behind_m = max(self._feed_behind_m, self.belt.travel_m - waiting.travel_m + _RESUME_M)
 
     def stop_feed(self) -> None:
         """Feed no more parts."""
@@ -165,8 +181,9 @@ class World:
         """The earliest event, if belt, fingers and arm go on as they do."""
         events: list[_Event] = []
         arrival = self._feeder.next
-        if self._feeding and arrival is not None:
-            events.append(_Event(self.belt.time_at(arrival.travel_m), _ARRIVAL, key=(arrival.part.number, 0)))
+        if arrival is not None and not self.fed_out:
+            time_s = self.belt.time_at(arrival.travel_m + self._feed_behind_m)
+            events.append(_Event(time_s, _ARRIVAL, key=(arrival.part.number, 0)))
         end_m = self.scenario.belt.end_x_m
         for part in self._on_belt.values():
             events.append(_Event(self.belt.time_at(end_m - part.belt_x_m), _EXIT, part, key=(part.number, 0)))
@@ -209,6 +226,7 @@ class World:
 
     def _arrive(self) -> None:
         part = self._feeder.take().part
+        part = dataclasses.replace(part, belt_x_m=part.belt_x_m - self._feed_behind_m)
         face = part.face
         self._on_belt[part.number] = part
         self.entered += 1

@@ -1,0 +1,75 @@
+"""What ``cell run`` is to run, checked."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from cell.cli.simulator import Simulator, SimulatorChoice
+from cell.config import NodeConfig
+from cell.launching import LaunchDescription, ProcessLaunch, configure
+
+CONTROL = frozenset({"supervisor", "picker"})
+"""Nodes that the run itself asks whether it is over; they stay with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The launch, every node's values, and the simulator if the ports lead to one.
+
+    Attributes:
+        launch: what is started.
+        configs: of its nodes, in the same order.
+        overrides: what the command line has set, by node or ``/**``.
+        choice: the simulator that the ports lead to, if any.
+        words: launch file and arguments, as another command of ours takes them.
+        simulator: where it runs in this process.
+    """
+
+    launch: LaunchDescription
+    configs: tuple[NodeConfig, ...]
+    overrides: dict[str, dict[str, Any]]
+    choice: SimulatorChoice | None
+    words: tuple[str, ...]
+    simulator: Simulator | None = None
+
+    def in_one_process(self, args: argparse.Namespace) -> bool:
+        """Simulated time is one thread's; in real time somebody has to ask for it."""
+        return bool(args.speed != 1.0 or args.single_process)
+
+    def told(self, overrides: dict[str, dict[str, Any]], simulator: Simulator | None = None) -> Plan:
+        """The plan with what the hardware says of itself; the command line has the last word."""
+        mine = dict(self.overrides)
+        shared = {**overrides.get("/**", {}), **mine.pop("/**", {})}
+        whole = {**mine, "/**": shared}
+        configs = configure(self.launch, whole)
+        return dataclasses.replace(self, configs=configs, overrides=whole, simulator=simulator)
+
+    @property
+    def hardware(self) -> tuple[ProcessLaunch, ...]:
+        """The processes that the simulator stands in for."""
+        choice = self.choice
+        return tuple(p for p in self.launch.processes if choice is not None and choice.simulates(p))
+
+    @property
+    def apart(self) -> tuple[ProcessLaunch, ...]:
+        """The processes that may die alone."""
+        return tuple(
+            process
+            for process in self.launch.processes
+            if process.respawn is not None
+            and process not in self.hardware
+            and not any(node.name in CONTROL for node in process.nodes)
+        )
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The nodes that the run keeps in its own process when the others have one each."""
+        return tuple(
+            node.name
+            for process in self.launch.processes
+            if process not in self.hardware and process not in self.apart
+            for node in process.nodes
+        )
