@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import threading
-import uuid
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic
 
-from ..client import Client, _DirectFuture
+from .._entity import Entity
+from ..client import Client, _ResponseFuture
 from ..exceptions import InvalidHandle
-from ..qos import QoSProfile, qos_profile_action_status_default, qos_profile_default, qos_profile_services_default
+from ..qos import QoSProfile, qos_profile_action_status_default, qos_profile_services_default
+from ..subscription import Subscription
 from ..task import Future
+from ._protocol import FEEDBACK_QOS, check_action
 from .goal import FeedbackT, GoalStatus, GoalT, ResultT
 
 if TYPE_CHECKING:
@@ -19,7 +22,10 @@ if TYPE_CHECKING:
     from unique_identifier_msgs.msg import UUID
 
     from ..callback_groups import CallbackGroup
+    from ..clock import Clock
     from ..node import Node
+    from ..service_introspection import ServiceIntrospectionState
+    from ..waitable import NumberOfEntities
 
 __all__ = ["ActionClient", "ClientGoalHandle"]
 
@@ -27,11 +33,13 @@ __all__ = ["ActionClient", "ClientGoalHandle"]
 class ClientGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
     """A goal that was sent, with the server's answer."""
 
-    def __init__(self, action_client: ActionClient[GoalT, ResultT, FeedbackT], goal_id: UUID, response: Any) -> None:
+    def __init__(
+        self, action_client: ActionClient[GoalT, ResultT, FeedbackT], goal_id: UUID, goal_response: Any
+    ) -> None:
         self._action_client = action_client
         self._goal_id = goal_id
-        self._goal_response = response
-        self._status = int(GoalStatus.ACCEPTED if response.accepted else GoalStatus.UNKNOWN)
+        self._goal_response = goal_response
+        self._status = int(GoalStatus.UNKNOWN)
 
     @property
     def goal_id(self) -> UUID:
@@ -48,7 +56,7 @@ class ClientGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
 
     @property
     def status(self) -> int:
-        """The last known number of action_msgs/GoalStatus."""
+        """The last number of action_msgs/GoalStatus that the server published, or UNKNOWN."""
         return self._status
 
     def cancel_goal_async(self) -> Future[Any]:
@@ -74,7 +82,20 @@ class ClientGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
         return hash(bytes(self._goal_id.uuid))
 
     def __repr__(self) -> str:
-        return f"ClientGoalHandle <id={bytes(self._goal_id.uuid).hex()}, accepted={self.accepted}>"
+        key = bytes(self._goal_id.uuid).hex()
+        return f"ClientGoalHandle <id={key}, accepted={self.accepted}, status={self.status}>"
+
+
+class _PartClient(Client[Any, Any]):
+    """The client of one of an action's services."""
+
+    # A goal must be known when its status comes.
+    _yields = False
+    what = ""
+    warn: Callable[[str], Any]
+
+    def _unexpected(self) -> None:
+        self.warn(self.what)
 
 
 class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
@@ -90,9 +111,11 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         goal_service_qos_profile: QoSProfile = qos_profile_services_default,
         result_service_qos_profile: QoSProfile = qos_profile_services_default,
         cancel_service_qos_profile: QoSProfile = qos_profile_services_default,
-        feedback_sub_qos_profile: QoSProfile = qos_profile_default,
+        feedback_sub_qos_profile: QoSProfile = FEEDBACK_QOS,
         status_sub_qos_profile: QoSProfile = qos_profile_action_status_default,
     ) -> None:
+        """Raises ValueError where the name is not allowed, NoTypeSupportImportedException for no action type."""
+        check_action(node, action_type, action_name, "client")
         self._node = node
         self._action_type = action_type
         self._action_name = action_name
@@ -101,29 +124,31 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
             weakref.WeakValueDictionary()
         )
         self._destroyed = False
+        self._logger = node.get_logger().get_child("action_client")
+        self.callback_group = group = node._group(callback_group)
         protocol = action_type.Impl
         base = f"{action_name}/_action"
 
-        def client(interface: type[Any], name: str, qos: QoSProfile) -> Client[Any, Any]:
-            return node.create_client(interface, f"{base}/{name}", qos_profile=qos, callback_group=callback_group)
+        def client(interface: type[Any], name: str, qos: QoSProfile, what: str) -> _PartClient:
+            full_name = node._service(interface, f"{base}/{name}")
+            endpoint = node._endpoint("client", full_name, interface, qos)
+            made = _PartClient(node._bus, endpoint, node.context, f"{base}/{name}", group)
+            made.what, made.warn = what, self._warn_of_unexpected
+            return made
 
-        self._goal_client = client(protocol.SendGoalService, "send_goal", goal_service_qos_profile)
-        self._cancel_client = client(protocol.CancelGoalService, "cancel_goal", cancel_service_qos_profile)
-        self._result_client = client(protocol.GetResultService, "get_result", result_service_qos_profile)
-        self._feedback = node.create_subscription(
-            protocol.FeedbackMessage,
-            f"{base}/feedback",
-            self._on_feedback,
-            feedback_sub_qos_profile,
-            callback_group=callback_group,
+        def subscribe(message: type[Any], name: str, callback: Callable[[Any], Any], qos: QoSProfile) -> Any:
+            return node.create_subscription(message, f"{base}/{name}", callback, qos, callback_group=group)
+
+        self._goal_client = client(protocol.SendGoalService, "send_goal", goal_service_qos_profile, "goal")
+        self._cancel_client = client(protocol.CancelGoalService, "cancel_goal", cancel_service_qos_profile, "cancel")
+        self._result_client = client(protocol.GetResultService, "get_result", result_service_qos_profile, "result")
+        self._feedback: Subscription[Any] = subscribe(
+            protocol.FeedbackMessage, "feedback", self._on_feedback, feedback_sub_qos_profile
         )
-        self._status = node.create_subscription(
-            protocol.GoalStatusMessage,
-            f"{base}/status",
-            self._on_status,
-            status_sub_qos_profile,
-            callback_group=callback_group,
+        self._status: Subscription[Any] = subscribe(
+            protocol.GoalStatusMessage, "status", self._on_status, status_sub_qos_profile
         )
+        node._own_parts(self)
 
     def send_goal_async(
         self,
@@ -133,60 +158,84 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
     ) -> Future[ClientGoalHandle[GoalT, ResultT, FeedbackT]]:
         """Sends a goal; the future gets its handle, accepted or not.
 
-        `feedback_callback(message)` gets messages with `goal_id` and `feedback`.
+        `feedback_callback(message)` gets messages with `goal_id` and `feedback`; it may be `async`.
 
         Raises:
             TypeError: not this action's goal.
+            InvalidHandle: the client was destroyed.
         """
-        from unique_identifier_msgs.msg import UUID  # noqa: PLC0415 (message classes load on use)
-
-        self._check_alive()
         if not isinstance(goal, self._action_type.Goal):
             raise TypeError(f"Expected {self._action_type.Goal}, got {type(goal)}")
-        goal_id = UUID(uuid=uuid.uuid4().bytes) if goal_uuid is None else goal_uuid
+        self._check_alive()
+        goal_id = _random_uuid() if goal_uuid is None else goal_uuid
         key = bytes(goal_id.uuid)
         if feedback_callback is not None:
             self._feedback_callbacks[key] = feedback_callback
-        answered: Future[ClientGoalHandle[GoalT, ResultT, FeedbackT]] = Future(executor=self._node.executor)
 
         def on_response(response: Any) -> ClientGoalHandle[GoalT, ResultT, FeedbackT]:
             handle: ClientGoalHandle[GoalT, ResultT, FeedbackT] = ClientGoalHandle(self, goal_id, response)
-            if handle.accepted:
-                self._goal_handles[key] = handle
-            else:
+            if not handle.accepted:
                 self._feedback_callbacks.pop(key, None)
+            elif key in self._goal_handles:
+                raise RuntimeError(f"Two goals were accepted with the same ID ({handle})")
+            else:
+                self._goal_handles[key] = handle
             return handle
 
         request = self._action_type.Impl.SendGoalService.Request(goal_id=goal_id, goal=goal)
-        return self._call(self._goal_client, request, answered, on_response)
+        return self._goal_client._send(request, _ResponseFuture(self._goal_client, on_response))
 
     def send_goal(
         self, goal: GoalT, feedback_callback: Callable[[Any], Any] | None = None, goal_uuid: UUID | None = None
     ) -> Any:
-        """Sends a goal and blocks until its result; another thread must run the executor. None if it was rejected."""
-        handle = _wait(self.send_goal_async(goal, feedback_callback, goal_uuid))
-        return handle.get_result() if handle is not None and handle.accepted else None
+        """Sends a goal and blocks until its result; another thread must run the executor.
+
+        The result of a goal that was rejected has the status UNKNOWN.
+
+        Raises:
+            TypeError: not this action's goal.
+        """
+        return _wait(self.send_goal_async(goal, feedback_callback, goal_uuid)).get_result()
 
     def server_is_ready(self) -> bool:
-        """True while a server answers all three services."""
+        """True while a server answers all three services and publishes both topics."""
         self._check_alive()
-        clients = (self._goal_client, self._cancel_client, self._result_client)
-        return all(client.service_is_ready() for client in clients)
+        bus = self._node._bus
+        return all(client.service_is_ready() for client in self._clients) and all(
+            bus.endpoints("publisher", topic.endpoint.name) for topic in (self._feedback, self._status)
+        )
 
     def wait_for_server(self, timeout_sec: float | None = None) -> bool:
         """Blocks until a server is there; gives whether it is."""
         context = self._node.context
+        self._check_alive()
         self._node._bus.wait_for(lambda: self.server_is_ready() or not context.ok(), timeout_sec)
         return self.server_is_ready()
 
+    def configure_introspection(
+        self, clock: Clock, service_event_qos_profile: QoSProfile, introspection_state: ServiceIntrospectionState
+    ) -> None:
+        """Configures the introspection of the three services; see `Client.configure_introspection`."""
+        for client in self._clients:
+            client.configure_introspection(clock, service_event_qos_profile, introspection_state)
+
+    def get_num_entities(self) -> NumberOfEntities:
+        """How many entities of each kind an executor waits for."""
+        from ..waitable import NumberOfEntities  # noqa: PLC0415 (few programs need it)
+
+        return NumberOfEntities(num_subs=2, num_clients=3)
+
     def destroy(self) -> None:
+        """Leaves the graph; futures of requests that wait never get a result."""
         if self._destroyed:
             return
         self._destroyed = True
-        for client in (self._goal_client, self._cancel_client, self._result_client):
-            self._node.destroy_client(client)
+        for entity in self._parts():
+            entity.destroy()
         self._node.destroy_subscription(self._feedback)
         self._node.destroy_subscription(self._status)
+        self._feedback_callbacks.clear()
+        self._node._disown_parts(self)
 
     def __enter__(self) -> ActionClient[GoalT, ResultT, FeedbackT]:
         return self
@@ -194,41 +243,30 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
     def __exit__(self, *exc_info: object) -> None:
         self.destroy()
 
+    @property
+    def _clients(self) -> tuple[_PartClient, ...]:
+        return self._goal_client, self._cancel_client, self._result_client
+
+    def _parts(self) -> list[Entity]:
+        """What an executor runs for this client, beside its subscriptions."""
+        return [*self._clients]
+
     def _cancel_goal_async(self, handle: ClientGoalHandle[Any, Any, Any]) -> Future[Any]:
         self._check_alive()
         request = self._action_type.Impl.CancelGoalService.Request()
         request.goal_info.goal_id = handle.goal_id
-        answered: Future[Any] = Future(executor=self._node.executor)
-        return self._call(self._cancel_client, request, answered, lambda response: response)
+        return self._cancel_client._send(request, _ResponseFuture(self._cancel_client))
 
     def _get_result_async(self, handle: ClientGoalHandle[Any, Any, Any]) -> Future[Any]:
         self._check_alive()
         request = self._action_type.Impl.GetResultService.Request(goal_id=handle.goal_id)
-        answered: Future[Any] = Future(executor=self._node.executor)
 
         def on_response(response: Any) -> Any:
             handle._status = response.status
             self._feedback_callbacks.pop(bytes(handle.goal_id.uuid), None)
             return response
 
-        return self._call(self._result_client, request, answered, on_response)
-
-    def _call(
-        self,
-        client: Client[Any, Any],
-        request: Any,
-        answered: Future[Any],
-        convert: Callable[[Any], Any],
-    ) -> Future[Any]:
-        def on_response(done: Future[Any]) -> None:
-            if not answered.cancelled():
-                answered._set_executor(self._node.executor)
-                answered.set_result(convert(done.result()))
-
-        future = _DirectFuture()
-        future.add_done_callback(on_response)
-        client._send(request, future)
-        return answered
+        return self._result_client._send(request, _ResponseFuture(self._result_client, on_response))
 
     def _on_feedback(self, message: Any) -> Any:
         callback = self._feedback_callbacks.get(bytes(message.goal_id.uuid))
@@ -238,14 +276,31 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         for entry in message.status_list:
             key = bytes(entry.goal_info.goal_id.uuid)
             handle = self._goal_handles.get(key)
-            if handle is not None:
-                handle._status = entry.status
+            if handle is None:
+                continue
+            handle._status = entry.status
             if entry.status > GoalStatus.CANCELING:
-                self._feedback_callbacks.pop(key, None)
+                self._goal_handles.pop(key, None)
+
+    def _warn_of_unexpected(self, what: str) -> None:
+        self._logger.warning(
+            f"Ignoring unexpected {what} response. There may be more than one action server for the action "
+            f"'{self._action_name}'"
+        )
 
     def _check_alive(self) -> None:
         if self._destroyed:
             raise InvalidHandle("cannot use a destroyed action client")
+
+
+def _random_uuid() -> Any:
+    """A random id (RFC 9562, version 4); importing `uuid` takes longer than all of this module."""
+    from unique_identifier_msgs.msg import UUID  # noqa: PLC0415 (message classes load on use)
+
+    octets = bytearray(os.urandom(16))
+    octets[6] = octets[6] & 0x0F | 0x40
+    octets[8] = octets[8] & 0x3F | 0x80
+    return UUID(uuid=bytes(octets))
 
 
 def _wait(future: Future[Any]) -> Any:

@@ -1,7 +1,7 @@
 """A goal at its server: its state, and what its callbacks do with it.
 
-States and transitions: design.ros2.org, "Actions", section "Goal States"; the numbers are those of
-action_msgs/GoalStatus.
+States and transitions: design.ros2.org, "Actions", section "Goal States", and rcl_action/src/rcl_action/
+goal_state_machine.c; the numbers are those of action_msgs/GoalStatus and of rcl_action's goal events.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ..exceptions import InvalidHandle
+from .._rclpy_errors import RCLError
 
 if TYPE_CHECKING:
     from unique_identifier_msgs.msg import UUID
@@ -52,11 +52,11 @@ class CancelResponse(Enum):
 class GoalEvent(Enum):
     """What changes a goal's state."""
 
-    EXECUTE = 1
-    CANCEL_GOAL = 2
-    SUCCEED = 3
-    ABORT = 4
-    CANCELED = 5
+    EXECUTE = 0
+    CANCEL_GOAL = 1
+    SUCCEED = 2
+    ABORT = 3
+    CANCELED = 4
 
 
 _ACTIVE = (GoalStatus.ACCEPTED, GoalStatus.EXECUTING, GoalStatus.CANCELING)
@@ -73,17 +73,24 @@ _TRANSITIONS = {
 
 
 class ServerGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
-    """An accepted goal; what the execute callback gets."""
+    """An accepted goal; what the execute callback gets.
+
+    Once its server is destroyed or its result has expired it takes part in nothing any more: its status is UNKNOWN,
+    and feedback and state changes are ignored, so that an execute callback can still run to its end.
+    """
 
     def __init__(
         self, action_server: ActionServer[GoalT, ResultT, FeedbackT], goal_info: Any, goal_request: GoalT
     ) -> None:
+        """Made by the action server; raises RCLError where it has a goal of that id already."""
         self._action_server = action_server
         self._goal_info = goal_info
         self._goal_request = goal_request
         self._status = GoalStatus.ACCEPTED
         self._lock = threading.Lock()
         self._destroyed = False
+        self._accepted_ns = goal_info.stamp.sec * 10**9 + goal_info.stamp.nanosec
+        action_server._keep(self)
 
     @property
     def request(self) -> GoalT:
@@ -101,18 +108,30 @@ class ServerGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
 
     @property
     def is_cancel_requested(self) -> bool:
-        return self._status == GoalStatus.CANCELING
+        return self.status == GoalStatus.CANCELING
 
     @property
     def status(self) -> int:
         """A number of action_msgs/GoalStatus."""
         return int(GoalStatus.UNKNOWN if self._destroyed else self._status)
 
-    def execute(self, execute_callback: Callable[[ServerGoalHandle[Any, Any, Any]], Any] | None = None) -> None:
-        """Starts the execute callback (the server's, or another one) as a task of the executor."""
-        # A goal whose cancellation was asked for before it began runs too, to clean up.
+    def executing(self) -> None:
+        """Says that the goal executes, for servers that run it without an execute callback.
+
+        A goal whose cancellation was asked for before it began stays as it is.
+        """
         if not self.is_cancel_requested:
-            self._update(GoalEvent.EXECUTE)
+            self._update_state(GoalEvent.EXECUTE)
+
+    def execute(self, execute_callback: Callable[[ServerGoalHandle[Any, Any, Any]], Any] | None = None) -> None:
+        """Starts the execute callback (the server's, or another one) as a task of the executor.
+
+        It runs for a goal whose cancellation was asked for before it began too, to clean up.
+
+        Raises:
+            RCLError: the goal executes already, or has ended.
+        """
+        self.executing()
         self._action_server.notify_execute(self, execute_callback)
 
     def publish_feedback(self, feedback: FeedbackT) -> None:
@@ -121,41 +140,69 @@ class ServerGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
         Raises:
             TypeError: not this action's feedback.
         """
-        if self._destroyed:
-            raise InvalidHandle("the goal is gone")
-        self._action_server._publish_feedback(self, feedback)
+        if not isinstance(feedback, self._action_server.action_type.Feedback):
+            raise TypeError(f"Expected {self._action_server.action_type.Feedback}, got {type(feedback)}")
+        with self._lock:
+            if not self._destroyed:
+                self._action_server._publish_feedback(self, feedback)
 
     def succeed(self, response: ResultT | None = None) -> None:
-        """Raises RuntimeError where the goal is no longer active."""
-        self._update(GoalEvent.SUCCEED)
-        self._finish(response)
+        """Ends the goal; with a result, whoever asks for it gets it now.
+
+        Raises:
+            RCLError: the goal does not execute.
+        """
+        self._update_state(GoalEvent.SUCCEED)
+        self._set_result(response)
 
     def abort(self, response: ResultT | None = None) -> None:
-        """Raises RuntimeError where the goal is no longer active."""
-        self._update(GoalEvent.ABORT)
-        self._finish(response)
+        """Ends the goal without success; otherwise as `succeed`."""
+        self._update_state(GoalEvent.ABORT)
+        self._set_result(response)
 
     def canceled(self, response: ResultT | None = None) -> None:
-        """Raises RuntimeError where nobody asked for the cancellation."""
-        self._update(GoalEvent.CANCELED)
-        self._finish(response)
+        """Ends the goal because somebody asked for it; otherwise as `succeed`.
+
+        Raises:
+            RCLError: nobody asked for the cancellation.
+        """
+        self._update_state(GoalEvent.CANCELED)
+        self._set_result(response)
 
     def destroy(self) -> None:
-        self._destroyed = True
+        with self._lock:
+            self._destroyed = True
 
-    def _finish(self, response: ResultT | None) -> None:
+    @property
+    def _key(self) -> bytes:
+        return bytes(self._goal_info.goal_id.uuid)
+
+    @property
+    def _is_cancelable(self) -> bool:
+        return (self._status, GoalEvent.CANCEL_GOAL) in _TRANSITIONS and not self._destroyed
+
+    def _set_result(self, response: ResultT | None) -> None:
         if response is not None:
             self._action_server.notify_goal_done(self, response)
 
-    def _update(self, event: GoalEvent) -> None:
+    def _update_state(self, event: GoalEvent) -> None:
         with self._lock:
+            if self._destroyed:
+                return
             following = _TRANSITIONS.get((self._status, event))
-            if self._destroyed or following is None:
-                raise RuntimeError(
-                    f"goal_handle attempted invalid transition from state {self._status.name} with event {event.name}"
+            if following is None:
+                raise RCLError(
+                    "Failed to update goal state: goal_handle attempted invalid transition from state "
+                    f"{self._status.name} with event {event.name}"
                 )
             self._status = following
         self._action_server._state_changed(self)
 
+    def __eq__(self, other: object) -> bool:
+        return self._key == other._key if isinstance(other, ServerGoalHandle) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
     def __repr__(self) -> str:
-        return f"ServerGoalHandle <id={bytes(self.goal_id.uuid).hex()}, status={self._status.name}>"
+        return f"ServerGoalHandle <id={self._key.hex()}, status={self._status.name}>"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from cell.runtime.transport import Endpoint
 
-if TYPE_CHECKING:
-    from ..node import Node
+# At run time too: whoever imports actions has `rclpy.node`, as in rclpy.
+from ..node import Node
 
 __all__ = [
     "get_action_client_names_and_types_by_node",

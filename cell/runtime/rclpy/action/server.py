@@ -1,22 +1,27 @@
-"""Action servers.
-
-On the graph an action is three services and two topics below `<name>/_action` (design.ros2.org, "Actions").
-"""
+"""Action servers."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic
 
-from ..qos import QoSProfile, qos_profile_action_status_default, qos_profile_default, qos_profile_services_default
-from ..service import Reply, _DeferredService
+from .._entity import Entity
+from .._rclpy_errors import RCLError
+from ..qos import QoSProfile, qos_profile_action_status_default, qos_profile_services_default
+from ..service import RequestHeader, _DeferredService
 from ..task import Future
-from ..time import Time
+from ._execution import GoalExecutions, ResultExpiry
+from ._protocol import FEEDBACK_QOS, check_action, is_awaitable
 from .goal import CancelResponse, FeedbackT, GoalEvent, GoalResponse, GoalStatus, GoalT, ResultT, ServerGoalHandle
 
 if TYPE_CHECKING:
     from ..callback_groups import CallbackGroup
+    from ..clock import Clock
     from ..node import Node
+    from ..service_introspection import ServiceIntrospectionState
+    from ..waitable import NumberOfEntities
 
 __all__ = [
     "ActionServer",
@@ -59,7 +64,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         node: Node,
         action_type: type[Any],
         action_name: str,
-        execute_callback: Callable[[ServerGoalHandle[GoalT, ResultT, FeedbackT]], Any],
+        execute_callback: Callable[[ServerGoalHandle[GoalT, ResultT, FeedbackT]], Any] | None = None,
         *,
         callback_group: CallbackGroup | None = None,
         goal_callback: Callable[[GoalT], Any] = default_goal_callback,
@@ -70,30 +75,39 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         goal_service_qos_profile: QoSProfile = qos_profile_services_default,
         result_service_qos_profile: QoSProfile = qos_profile_services_default,
         cancel_service_qos_profile: QoSProfile = qos_profile_services_default,
-        feedback_pub_qos_profile: QoSProfile = qos_profile_default,
+        feedback_pub_qos_profile: QoSProfile = FEEDBACK_QOS,
         status_pub_qos_profile: QoSProfile = qos_profile_action_status_default,
         result_timeout: float = 10,
     ) -> None:
-        """Raises TypeError where the execute callback cannot be called."""
+        """Without an execute callback, goals are run through their handles.
+
+        Raises:
+            TypeError: a callback cannot be called.
+            ValueError: the name is not allowed.
+            NoTypeSupportImportedException: not an action type.
+        """
+        self.register_handle_accepted_callback(handle_accepted_callback)
+        self.register_goal_callback(goal_callback)
+        self.register_cancel_callback(cancel_callback)
+        self.register_execute_callback(execute_callback)
+        check_action(node, action_type, action_name, "server")
         self._node = node
         self._action_type = action_type
-        self._action_name = action_name
-        self._result_timeout = result_timeout
+        self._lock = threading.Lock()
         self._goal_handles: dict[bytes, Handle] = {}
-        self._results: dict[bytes, Future[Any]] = {}
-        self._ended: dict[bytes, Time] = {}
+        self._result_futures: dict[bytes, Future[Any]] = {}
         self._destroyed = False
-        self.register_execute_callback(execute_callback)
-        self.register_goal_callback(goal_callback)
-        self.register_handle_accepted_callback(handle_accepted_callback)
-        self.register_cancel_callback(cancel_callback)
+        self._logger = node.get_logger().get_child("action_server")
+        self.callback_group = node._group(callback_group)
+        self._executions = GoalExecutions()
+        self._expiry = ResultExpiry(result_timeout, self._forget, node.get_clock(), self.callback_group, node.context)
         protocol = action_type.Impl
         base = f"{action_name}/_action"
 
-        def serve(interface: type[Any], name: str, callback: Callable[[Any, Any], Any], qos: QoSProfile) -> Any:
-            return node._create_service(
-                _DeferredService, interface, f"{base}/{name}", callback, qos_profile=qos, callback_group=callback_group
-            )
+        def serve(interface: type[Any], name: str, callback: Callable[..., Any], qos: QoSProfile) -> _DeferredService:
+            full_name = node._service(interface, f"{base}/{name}")
+            endpoint = node._endpoint("service", full_name, interface, qos)
+            return _DeferredService(node._bus, endpoint, f"{base}/{name}", callback, self.callback_group)
 
         self._goal_service = serve(
             protocol.SendGoalService, "send_goal", self._on_goal_request, goal_service_qos_profile
@@ -106,58 +120,74 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         )
         self._feedback = node.create_publisher(protocol.FeedbackMessage, f"{base}/feedback", feedback_pub_qos_profile)
         self._status = node.create_publisher(protocol.GoalStatusMessage, f"{base}/status", status_pub_qos_profile)
+        node._own_parts(self)
 
     @property
     def action_type(self) -> type[Any]:
         return self._action_type
 
-    def register_execute_callback(self, execute_callback: Callable[[Handle], Any]) -> None:
-        self._execute_callback = _callable(execute_callback, "execute")
+    def register_execute_callback(self, execute_callback: Callable[[Handle], Any] | None) -> None:
+        """Raises TypeError where it cannot be called."""
+        self._execute_callback = None if execute_callback is None else _callable(execute_callback, "execution")
 
     def register_goal_callback(self, goal_callback: Callable[[GoalT], Any] | None) -> None:
+        """None for the default, which accepts; raises TypeError where it cannot be called."""
         self._goal_callback = _callable(goal_callback or default_goal_callback, "goal")
 
     def register_handle_accepted_callback(self, handle_accepted_callback: Callable[[Handle], Any] | None) -> None:
+        """None for the default, which executes; raises TypeError where it cannot be called."""
         self._accepted_callback = _callable(
-            handle_accepted_callback or default_handle_accepted_callback, "handle_accepted"
+            handle_accepted_callback or default_handle_accepted_callback, "handle accepted"
         )
 
     def register_cancel_callback(self, cancel_callback: Callable[[Handle], Any] | None) -> None:
+        """None for the default, which refuses; raises TypeError where it cannot be called."""
         self._cancel_callback = _callable(cancel_callback or default_cancel_callback, "cancel")
 
     def notify_execute(self, goal_handle: Handle, execute_callback: Callable[[Handle], Any] | None) -> None:
-        """Starts a goal's callback as a task.
-
-        Raises:
-            RuntimeError: no executor runs the node.
-        """
-        executor = self._node.executor
-        if executor is None:
-            raise RuntimeError("the action server's node is not in an executor")
-        executor.create_task(self._execute_goal, execute_callback or self._execute_callback, goal_handle)
+        """Starts a goal's callback (the server's, where it is None) as a task; without any, nothing happens."""
+        callback = execute_callback or self._execute_callback
+        if callback is not None and not self._destroyed:
+            self._executions.start(partial(self._execute_goal, callback, goal_handle))
 
     def notify_goal_done(self, goal_handle: Handle, result: Any = None) -> None:
         """Gives the result to all who ask for it, now and later; the first result of a goal counts."""
-        key = bytes(goal_handle.goal_id.uuid)
-        future = self._results.get(key)
-        if future is None or future.done():
-            return
-        if not isinstance(result, self._action_type.Result):
-            result = self._action_type.Result()
-        self._ended[key] = self._node.get_clock().now()
-        future.set_result(self._action_type.Impl.GetResultService.Response(status=goal_handle.status, result=result))
+        with self._lock:
+            future = self._result_futures.get(goal_handle._key)
+            if future is None or future.done():
+                return
+            if not isinstance(result, self._action_type.Result):
+                if result is not None:
+                    self._logger.error(f"Expected {self._action_type.Result} as result, got {type(result)}")
+                result = self._action_type.Result()
+            response = self._action_type.Impl.GetResultService.Response(status=goal_handle.status, result=result)
+        future.set_result(response)
+
+    def configure_introspection(
+        self, clock: Clock, service_event_qos_profile: QoSProfile, introspection_state: ServiceIntrospectionState
+    ) -> None:
+        """Configures the introspection of the three services; see `Service.configure_introspection`."""
+        for service in self._services:
+            service.configure_introspection(clock, service_event_qos_profile, introspection_state)
+
+    def get_num_entities(self) -> NumberOfEntities:
+        """How many entities of each kind an executor waits for."""
+        from ..waitable import NumberOfEntities  # noqa: PLC0415 (few programs need it)
+
+        return NumberOfEntities(num_timers=1, num_services=3)
 
     def destroy(self) -> None:
         """Leaves the graph; goals that still run can no longer report."""
         if self._destroyed:
             return
         self._destroyed = True
-        for handle in self._goal_handles.values():
+        for handle in list(self._goal_handles.values()):
             handle.destroy()
-        for service in (self._goal_service, self._cancel_service, self._result_service):
-            self._node.destroy_service(service)
+        for entity in self._parts():
+            entity.destroy()
         self._node.destroy_publisher(self._feedback)
         self._node.destroy_publisher(self._status)
+        self._node._disown_parts(self)
 
     def __enter__(self) -> ActionServer[GoalT, ResultT, FeedbackT]:
         return self
@@ -165,98 +195,125 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
     def __exit__(self, *exc_info: object) -> None:
         self.destroy()
 
-    async def _on_goal_request(self, request: Any, reply: Reply) -> None:
+    @property
+    def _services(self) -> tuple[_DeferredService, ...]:
+        return self._goal_service, self._cancel_service, self._result_service
+
+    def _parts(self) -> list[Entity]:
+        """What an executor runs for this server."""
+        return [*self._services, self._executions, self._expiry]
+
+    def _keep(self, handle: Handle) -> None:
+        """Takes a new goal in.
+
+        Raises:
+            RCLError: there is one of that id.
+        """
+        with self._lock:
+            if handle._key in self._goal_handles:
+                raise RCLError("Failed to accept new goal: goal ID already exists")
+            self._goal_handles[handle._key] = handle
+            self._result_futures[handle._key] = Future()
+
+    async def _on_goal_request(self, request: Any, header: RequestHeader) -> None:
         from action_msgs.msg import GoalInfo  # noqa: PLC0415 (message classes load on use)
 
-        self._forget_old_results()
-        now = self._node.get_clock().now()
-        key = bytes(request.goal_id.uuid)
-        answer = None
-        if key not in self._goal_handles:
+        answer: Any = None
+        if bytes(request.goal_id.uuid) not in self._goal_handles:
             answer = self._goal_callback(request.goal)
-            if _awaitable(answer):
+            if is_awaitable(answer):
                 answer = await answer
-        accepted = answer == GoalResponse.ACCEPT
-        response = self._action_type.Impl.SendGoalService.Response(accepted=accepted, stamp=now.to_msg())
-        if not accepted:
-            self._goal_service.send_response(response, reply)
+            if not isinstance(answer, GoalResponse):
+                self._logger.warning("Goal request callback did not return a GoalResponse type. Rejecting goal.")
+        stamp = self._node.get_clock().now().to_msg()
+        handle: Handle | None = None
+        if answer is GoalResponse.ACCEPT and not self._destroyed:
+            try:
+                handle = ServerGoalHandle(self, GoalInfo(goal_id=request.goal_id, stamp=stamp), request.goal)
+            except RCLError as error:
+                # Two requests of one id, and both callbacks said yes.
+                self._logger.error(f"Failed to accept new goal with ID {bytes(request.goal_id.uuid).hex()}: {error}")
+        response = self._action_type.Impl.SendGoalService.Response(accepted=handle is not None, stamp=stamp)
+        self._respond(self._goal_service, response, header)
+        if handle is None:
             return
-        handle: Handle = ServerGoalHandle(self, GoalInfo(goal_id=request.goal_id, stamp=now.to_msg()), request.goal)
-        self._goal_handles[key] = handle
-        self._results[key] = Future()
-        self._goal_service.send_response(response, reply)
         self._state_changed(handle)
         started = self._accepted_callback(handle)
-        if _awaitable(started):
+        if is_awaitable(started):
             await started
 
-    async def _on_cancel_request(self, request: Any, reply: Reply) -> None:
+    async def _on_cancel_request(self, request: Any, header: RequestHeader) -> None:
         response_type = self._action_type.Impl.CancelGoalService.Response
         candidates, code = self._cancel_candidates(request, response_type)
         response = response_type(return_code=code)
         for handle in candidates:
             answer = self._cancel_callback(handle)
-            if _awaitable(answer):
+            if is_awaitable(answer):
                 answer = await answer
             # The goal may have ended while the callback decided.
-            if answer == CancelResponse.ACCEPT and handle.is_active:
-                if not handle.is_cancel_requested:
-                    handle._update(GoalEvent.CANCEL_GOAL)
+            if answer is CancelResponse.ACCEPT and handle._is_cancelable:
+                handle._update_state(GoalEvent.CANCEL_GOAL)
                 response.goals_canceling.append(handle._goal_info)
         if candidates and not response.goals_canceling:
             response.return_code = response_type.ERROR_REJECTED
-        self._cancel_service.send_response(response, reply)
+        self._respond(self._cancel_service, response, header)
 
     def _cancel_candidates(self, request: Any, response_type: type[Any]) -> tuple[list[Handle], int]:
-        """The goals that a request means (action_msgs/srv/CancelGoal says which), and the code for none."""
-        key = bytes(request.goal_info.goal_id.uuid)
-        stamp = Time.from_msg(request.goal_info.stamp).nanoseconds
-        active = [handle for handle in self._goal_handles.values() if handle.is_active]
-        if not any(key):
-            if stamp:
-                active = [handle for handle in active if _accepted_ns(handle) <= stamp]
-            return active, response_type.ERROR_NONE
-        handle = self._goal_handles.get(key)
-        if stamp:
-            chosen = [entry for entry in active if _accepted_ns(entry) <= stamp or entry is handle]
-            return chosen, response_type.ERROR_NONE
-        if handle is None:
-            return [], response_type.ERROR_UNKNOWN_GOAL_ID
-        if not handle.is_active:
-            return [], response_type.ERROR_GOAL_TERMINATED
-        return [handle], response_type.ERROR_NONE
+        """The goals that a request means, and the code for none.
 
-    def _on_result_request(self, request: Any, reply: Reply) -> None:
-        future = self._results.get(bytes(request.goal_id.uuid))
+        As rcl_action_process_cancel_request: an id alone means that goal; a time means all goals that were accepted
+        until then, and the one of the id; neither means all. A goal that is being cancelled cannot be cancelled again.
+        """
+        key = bytes(request.goal_info.goal_id.uuid)
+        stamp = request.goal_info.stamp
+        until_ns = stamp.sec * 10**9 + stamp.nanosec
+        with self._lock:
+            goals = list(self._goal_handles.values())
+        if any(key) and not until_ns:
+            meant = [handle for handle in goals if handle._key == key]
+            if not meant:
+                return [], response_type.ERROR_UNKNOWN_GOAL_ID
+            if not meant[0]._is_cancelable:
+                return [], response_type.ERROR_GOAL_TERMINATED
+            return meant, response_type.ERROR_NONE
+        meant = [handle for handle in goals if not until_ns or handle._accepted_ns <= until_ns or handle._key == key]
+        return [handle for handle in meant if handle._is_cancelable], response_type.ERROR_NONE
+
+    def _on_result_request(self, request: Any, header: RequestHeader) -> None:
+        future = self._result_futures.get(bytes(request.goal_id.uuid))
         if future is None:
             response = self._action_type.Impl.GetResultService.Response(status=int(GoalStatus.UNKNOWN))
-            self._result_service.send_response(response, reply)
+            self._respond(self._result_service, response, header)
             return
-        future.add_done_callback(lambda done: self._result_service.send_response(done.result(), reply))
+        future.add_done_callback(lambda done: self._respond(self._result_service, done.result(), header))
 
     async def _execute_goal(self, execute_callback: Callable[[Handle], Any], goal_handle: Handle) -> None:
-        logger = self._node.get_logger()
         result: Any = None
         try:
             result = execute_callback(goal_handle)
-            if _awaitable(result):
+            if is_awaitable(result):
                 result = await result
         except Exception as error:
             # As in rclpy: a goal's failure is the goal's, the node goes on.
             import traceback  # noqa: PLC0415 (only for failures)
 
-            logger.error(f"Error raised in execute callback: {error}")
+            result = None
+            self._logger.error(f"Error raised in execute callback: {error}")
             traceback.print_exc()
         if goal_handle.is_active:
-            logger.warning(f"Goal state not set, assuming aborted. Goal ID: {bytes(goal_handle.goal_id.uuid).hex()}")
+            self._logger.warning(f"Goal state not set, assuming aborted. Goal ID: {goal_handle._key.hex()}")
             goal_handle.abort()
         self.notify_goal_done(goal_handle, result)
 
+    def _respond(self, service: _DeferredService, response: Any, header: RequestHeader) -> None:
+        # A server may be destroyed while a callback decides, or a goal runs.
+        if not self._destroyed:
+            service.send_response(response, header)
+
     def _publish_feedback(self, goal_handle: Handle, feedback: Any) -> None:
-        if not isinstance(feedback, self._action_type.Feedback):
-            raise TypeError(f"Expected {self._action_type.Feedback}, got {type(feedback)}")
-        message = self._action_type.Impl.FeedbackMessage(goal_id=goal_handle.goal_id, feedback=feedback)
-        self._feedback.publish(message)
+        if not self._destroyed:
+            message = self._action_type.Impl.FeedbackMessage(goal_id=goal_handle.goal_id, feedback=feedback)
+            self._feedback.publish(message)
 
     def _state_changed(self, goal_handle: Handle) -> None:
         from action_msgs.msg import GoalStatus as StatusMessage  # noqa: PLC0415 (message classes load on use)
@@ -264,27 +321,20 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
 
         if self._destroyed:
             return
-        statuses = [
-            StatusMessage(goal_info=handle._goal_info, status=handle.status) for handle in self._goal_handles.values()
-        ]
+        with self._lock:
+            goals = list(self._goal_handles.values())
+        statuses = [StatusMessage(goal_info=handle._goal_info, status=handle.status) for handle in goals]
         self._status.publish(GoalStatusArray(status_list=statuses))
+        if not goal_handle.is_active:
+            self._expiry.add(goal_handle._key)
 
-    def _forget_old_results(self) -> None:
-        if self._result_timeout < 0:
-            return
-        now = self._node.get_clock().now()
-        for key, ended in list(self._ended.items()):
-            if (now - ended).nanoseconds > self._result_timeout * 1e9:
-                del self._ended[key], self._results[key]
-                self._goal_handles.pop(key).destroy()
-
-
-def _awaitable(value: Any) -> bool:
-    return hasattr(value, "__await__")
-
-
-def _accepted_ns(handle: Handle) -> int:
-    return Time.from_msg(handle._goal_info.stamp).nanoseconds
+    def _forget(self, key: bytes) -> None:
+        """Drops an ended goal with its result."""
+        with self._lock:
+            handle = self._goal_handles.pop(key, None)
+            self._result_futures.pop(key, None)
+        if handle is not None:
+            handle.destroy()
 
 
 def _callable(callback: Callable[..., Any], what: str) -> Callable[..., Any]:
