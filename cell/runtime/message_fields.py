@@ -240,6 +240,7 @@ def _object_list(name: str, field_type: FieldType, nested: type[Any] | None) -> 
     size = field_type.size
     fixed, bounded = field_type.container == "array", field_type.container == "bounded"
     words = _description(field_type, kind.__name__)
+    fields = tuple(nested._fields_and_field_types) if nested is not None else ()
 
     def convert(value: Any) -> Any:
         if base == "byte" and isinstance(value, _OCTETS):
@@ -251,7 +252,11 @@ def _object_list(name: str, field_type: FieldType, nested: type[Any] | None) -> 
         if (fixed and len(value) != size) or (bounded and len(value) > size):
             raise AssertionError(f"The '{name}' field must be {words}")
         for item in value:
-            if not isinstance(item, kind) or (bound and len(item) > bound):
+            if isinstance(item, kind):
+                if bound and len(item) > bound:
+                    raise AssertionError(f"The '{name}' field must be {words}")
+            elif not fields or not all(hasattr(item, field) for field in fields):
+                # rclpy lets anything into a list unless ROS_PYTHON_CHECK_FIELDS is set; here it has to have the fields.
                 raise AssertionError(f"The '{name}' field must be {words}")
         return value
 
