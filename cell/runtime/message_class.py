@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, ClassVar
 
-from cell.runtime.interfaces import FLOATS, STRINGS, Field, MessageDefinition
+from cell.runtime.interfaces import FLOATS, STRINGS, Field, FieldType, MessageDefinition
 from cell.runtime.message_copies import SHARED_BYTES, settled, settled_array, thawed
 from cell.runtime.message_fields import TYPECODES, Setter, dtype_name, is_ndarray, setter
 from cell.runtime.slot_types import SlotTypes
@@ -42,6 +42,10 @@ class Message(metaclass=InterfaceMeta):
 
     def _snapshot(self) -> Any:
         """The message as it is now, for readers: nothing that happens to the original is seen in it."""
+        raise NotImplementedError  # compiled for each class
+
+    def _share(self) -> Any:
+        """A reader's own message of a snapshot: what can change is copied, the big buffers are the same."""
         raise NotImplementedError  # compiled for each class
 
     @classmethod
@@ -92,7 +96,8 @@ def make_class(definition: MessageDefinition, resolve: Resolve) -> type[Any]:
         store: Setter = made.__dict__[f"_{field.name}"].__set__
         put = setter(field, store, nested.get(field.name))
         setattr(made, field.name, property(attrgetter(f"_{field.name}"), put, doc=str(field.type)))
-    made._snapshot = _SnapshotText(made).compile()  # type: ignore[attr-defined]
+    made._snapshot = _CopyText(made, "_snapshot").compile()  # type: ignore[attr-defined]
+    made._share = _CopyText(made, "_share").compile()  # type: ignore[attr-defined]
     return made
 
 
@@ -141,19 +146,19 @@ def _default(scope: dict[str, Any], number: int, field: Field, nested: type[Any]
     return f"_array({TYPECODES[base]!r}, {key})" if values else f"_array({TYPECODES[base]!r})"
 
 
-class _SnapshotText:
-    """Compiles `_snapshot` of a class: structures that it holds are copied in place, without a call for each."""
+class _CopyText:
+    """Compiles `_snapshot` or `_share` of a class: structures that it holds are copied in place, without calls."""
 
-    def __init__(self, cls: type[Any]) -> None:
+    def __init__(self, cls: type[Any], name: str) -> None:
         self._cls = cls
+        self._function = name
         self._names = 0
-        self._lines = ["def _snapshot(m):"]
+        self._lines = [f"def {name}(m):"]
         self._scope: dict[str, Any] = {
             "_new": object.__new__,
             "_array": array,
             "_settled": settled,
             "_settled_array": settled_array,
-            "_limit": SHARED_BYTES,
         }
 
     def compile(self) -> Any:
@@ -161,7 +166,7 @@ class _SnapshotText:
         self._lines.append("    return n")
         made: dict[str, Any] = {}
         exec("\n".join(self._lines), self._scope, made)
-        return made["_snapshot"]
+        return made[self._function]
 
     def _name(self, prefix: str) -> str:
         self._names += 1
@@ -181,18 +186,24 @@ class _SnapshotText:
                 lines.append(f"    {target}.{slot} = {copy}")
             elif kind.is_message:
                 copier = self._name("_f")
-                self._scope[copier] = _nested(cls, field.name)._snapshot  # type: ignore[attr-defined]
+                self._scope[copier] = getattr(_nested(cls, field.name), self._function)
                 lines.append(f"    {target}.{slot} = [{copier}(x) for x in {source}.{slot}]")
             elif not kind.container:
                 lines.append(f"    {target}.{slot} = {source}.{slot}")
             elif kind.base not in TYPECODES:
                 lines.append(f"    {target}.{slot} = [*{source}.{slot}]")
-            elif kind.container == "array":
-                lines.append(f"    {target}.{slot} = _settled_array({source}.{slot})")
             else:
                 lines.append(f"    v = {source}.{slot}")
-                short = f"v.__class__ is _array and len(v) <= {SHARED_BYTES // 8}"
-                lines.append(f"    {target}.{slot} = v[:] if {short} else _settled(v)")
+                lines.append(f"    {target}.{slot} = {self._numbers(kind)}")
+
+    def _numbers(self, kind: FieldType) -> str:
+        if self._function == "_share":
+            if kind.container == "array":
+                return f"v.copy() if v.nbytes <= {SHARED_BYTES} else v"
+            return "v[:] if v.__class__ is _array else v"
+        if kind.container == "array":
+            return "_settled_array(v)"
+        return f"v[:] if v.__class__ is _array and len(v) <= {SHARED_BYTES // 8} else _settled(v)"
 
 
 def _nested(cls: type[Any], name: str) -> type[Any]:

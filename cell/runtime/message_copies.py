@@ -16,6 +16,23 @@ from cell.runtime.message_fields import is_ndarray
 SHARED_BYTES = 16384
 
 
+class MutationError(RuntimeError):
+    """A message that was on its way to its readers has changed: `CELL_CHECK_MUTATION=1` looks for that."""
+
+
+def checks_mutation() -> bool:
+    import os  # noqa: PLC0415 (the environment is asked when an endpoint is made)
+
+    return os.environ.get("CELL_CHECK_MUTATION") == "1"
+
+
+def require_unchanged(message: Any, before: dict[str, int], topic: str, moment: str) -> None:
+    """Raises MutationError, which names the topic and the field, where the message is not what it was."""
+    name = changed_field(message, before)
+    if name:
+        raise MutationError(f"{topic}: the field {name!r} of a {message._TYPE_NAME} changed {moment}")
+
+
 def settled(value: Any) -> Any:
     """What a snapshot holds for a number sequence: a small copy, or a buffer that nobody can write to any more."""
     kind = value.__class__

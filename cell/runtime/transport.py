@@ -96,6 +96,15 @@ _process_gid = os.urandom(8)
 _gid_numbers = count(1).__next__
 
 
+def _renew_process_gid() -> None:
+    global _process_gid  # noqa: PLW0603 (one of each process)
+    _process_gid = os.urandom(8)
+
+
+# The child of a fork is another process.
+os.register_at_fork(after_in_child=_renew_process_gid)
+
+
 def _new_gid() -> bytes:
     return _process_gid + _gid_numbers().to_bytes(8, "big")
 
@@ -175,6 +184,11 @@ class Writer:
         self._retained: deque[tuple[Any, int, int]] | None = None if retain is None else deque(maxlen=retain or None)
         self._lock = threading.Lock()
         self._sequence = count(1).__next__
+
+    @property
+    def retains(self) -> bool:
+        """True if readers that come later get messages of now."""
+        return self._retained is not None
 
     def publish(self, message: Any, stamp_ns: int = 0) -> None:
         """Delivers by reference to all matched readers, in this thread."""

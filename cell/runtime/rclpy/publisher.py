@@ -2,57 +2,108 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from cell.runtime.message_copies import checks_mutation, fingerprints, require_unchanged
 from cell.runtime.transport import Endpoint, Writer
 
+from ._qos_watch import Monitor, watched_ns
+from ._rclpy_errors import RCLError
+from ._topic_handles import PublisherHandle
+from .callback_groups import ReentrantCallbackGroup
+from .event_handler import EventBoard, EventHandler, PublisherEventCallbacks, QoSPublisherEventType
 from .exceptions import InvalidHandle
-from .qos import DurabilityPolicy, HistoryPolicy
+from .qos import DurabilityPolicy, HistoryPolicy, LivelinessPolicy, QoSPolicyKind, mismatch, settled_profile
 
 if TYPE_CHECKING:
     from cell.runtime.transport import Bus
 
+    from .callback_groups import CallbackGroup
     from .duration import Duration
 
 __all__ = ["MsgT", "Publisher"]
 
 MsgT = TypeVar("MsgT")
 
+_KINDS = QoSPublisherEventType
+
 
 class Publisher(Generic[MsgT]):
-    """Publishes messages on a topic. A published message is shared by all its readers: do not change it any more."""
+    """Publishes messages on a topic. What is published stays as it is, whatever happens to the message afterwards."""
 
-    def __init__(self, bus: Bus, endpoint: Endpoint, topic: str) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        endpoint: Endpoint,
+        topic: str,
+        *,
+        event_callbacks: PublisherEventCallbacks | None = None,
+        callback_group: CallbackGroup | None = None,
+    ) -> None:
         """Made by `Node.create_publisher`; `topic` is as the program gave it, `endpoint` holds the full name."""
         self.msg_type: type[MsgT] = endpoint.interface
-        self.qos_profile = qos_profile = endpoint.qos
+        self.qos_profile = endpoint.qos
         self.topic = topic
         self._bus = bus
         self._endpoint = endpoint
-        retain: int | None = None
-        if qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL:
-            retain = 0 if qos_profile.history == HistoryPolicy.KEEP_ALL else max(1, qos_profile.depth)
-        self._writer = Writer(endpoint, retain)
-        self._freeze = getattr(self.msg_type, "_freeze", None)
+        self._events = EventBoard(QoSPublisherEventType)
         self._destroyed = False
-        self._refused = bus.add_writer(self._writer)
+        self._handle = PublisherHandle(self)
+        peers = bus.peers(endpoint)
+        endpoint.qos = qos = settled_profile(endpoint.qos, [peer.qos for peer in peers], publisher=True)
+        retain: int | None = None
+        if qos.durability == DurabilityPolicy.TRANSIENT_LOCAL:
+            retain = 0 if qos.history == HistoryPolicy.KEEP_ALL else max(1, qos.depth)
+        self._writer = Writer(endpoint, retain)
+        self._deadline: Monitor | None = None
+        self._lease: Monitor | None = None
+        self._is_alive = True
+        self._stamps = endpoint.lifespan_ns > 0
+        self._start_monitors()
+        # Whatever happens at each message beside delivering it.
+        self._is_watched = self._deadline is not None or self._lease is not None
+        self._checked: tuple[Any, dict[str, int]] | None = None
+        self._checks = checks_mutation()
+        callbacks = event_callbacks if event_callbacks is not None else PublisherEventCallbacks()
+        self.event_handlers: list[EventHandler] = callbacks.create_event_handlers(
+            callback_group if callback_group is not None else ReentrantCallbackGroup(), self._handle, topic
+        )
+        endpoint.observer = self
+        bus.add_writer(self._writer)
 
     def publish(self, msg: MsgT | bytes) -> None:
-        """Gives the message to every matched subscription, by reference; its buffers become read-only.
+        """Gives the message, or the bytes of a serialised one, to every matched subscription.
+
+        What can change is copied. A big buffer is not: an ndarray becomes read-only, and so does what it is a view of.
 
         Raises:
-            TypeError: not a message of this publisher's type.
+            TypeError: neither a message of this publisher's type nor bytes.
             InvalidHandle: the publisher was destroyed.
+            RCLError: the bytes are no such message.
         """
-        if not isinstance(msg, self.msg_type):
-            raise TypeError(f"Expected {self.msg_type}, got {type(msg)}")
         if self._destroyed:
             raise InvalidHandle("cannot use a destroyed publisher")
-        if self._freeze is not None:
-            self._freeze(msg)
-        self._writer.publish(msg)
+        writer = self._writer
+        if isinstance(msg, self.msg_type):
+            # Nobody will ever see a volatile message that has no reader now.
+            if writer.readers or writer.retains:
+                message = msg._snapshot()  # type: ignore[attr-defined]
+            else:
+                message = msg
+        elif isinstance(msg, bytes):
+            message = self._deserialised(msg)
+        else:
+            raise TypeError(f"Expected {self.msg_type}, got {type(msg)}")
+        if self._is_watched:
+            self._touch()
+        if self._checks:
+            self._publish_checked(message)
+            return
+        writer.publish(message, time.time_ns() if self._stamps else 0)
 
     def get_subscription_count(self) -> int:
+        self._require_alive()
         return len(self._bus.matched(self._endpoint))
 
     @property
@@ -61,27 +112,120 @@ class Publisher(Generic[MsgT]):
         return self._endpoint.name
 
     @property
-    def handle(self) -> Publisher[MsgT]:
-        return self
+    def handle(self) -> PublisherHandle:
+        return self._handle
 
     @property
     def logger_name(self) -> str:
         return ".".join((*self._endpoint.node_namespace.strip("/").split("/"), self._endpoint.node_name)).strip(".")
 
     def assert_liveliness(self) -> None:
-        """A publisher in this process is alive as long as it exists."""
+        """Shows that the publisher is alive; with MANUAL_BY_TOPIC it has to, or to publish, within each lease."""
+        self._require_alive()
+        if self._lease is not None:
+            self._touch_lease(self._lease)
 
     def wait_for_all_acked(self, timeout: Duration | None = None) -> bool:
-        """A message is delivered when `publish` returns."""
+        """Waits until every matched reliable subscription has the messages; within the process each has it at once."""
+        self._require_alive()
         return True
 
     def destroy(self) -> None:
-        if not self._destroyed:
-            self._destroyed = True
-            self._bus.remove_writer(self._writer)
+        """Ends the publisher, once nobody uses its handle."""
+        for handler in self.event_handlers:
+            handler.destroy()
+        self._handle.destroy_when_not_in_use()
 
     def __enter__(self) -> Publisher[MsgT]:
         return self
 
     def __exit__(self, *exc_info: Any) -> None:
         self.destroy()
+
+    # What the bus tells
+
+    def peer_added(self, peer: Endpoint) -> None:
+        if peer.type_name != self._endpoint.type_name:
+            self._events.add(_KINDS.RCL_PUBLISHER_INCOMPATIBLE_TYPE, total=1)
+            return
+        policy = mismatch(self._endpoint.qos, peer.qos)
+        if policy is not QoSPolicyKind.INVALID:
+            self._events.add(_KINDS.RCL_PUBLISHER_OFFERED_INCOMPATIBLE_QOS, total=1, last_policy_kind=policy)
+            return
+        self._events.add(_KINDS.RCL_PUBLISHER_MATCHED, total=1, current=1)
+
+    def peer_removed(self, peer: Endpoint) -> None:
+        same = peer.type_name == self._endpoint.type_name
+        if same and mismatch(self._endpoint.qos, peer.qos) is QoSPolicyKind.INVALID:
+            self._events.add(_KINDS.RCL_PUBLISHER_MATCHED, current=-1)
+
+    def peer_alive(self, peer: Endpoint, alive: bool) -> None:
+        """Subscriptions have no liveliness."""
+
+    # Inside
+
+    def _require_alive(self) -> None:
+        if self._destroyed:
+            raise InvalidHandle("cannot use a destroyed publisher")
+
+    def _end(self) -> None:
+        self._destroyed = True
+        for monitor in (self._deadline, self._lease):
+            if monitor is not None:
+                monitor.close()
+        self._bus.remove_writer(self._writer)
+
+    def _deserialised(self, data: bytes) -> MsgT:
+        from cell.runtime import cdr  # noqa: PLC0415 (few programs serialise)
+
+        try:
+            return cdr.deserialize(self.msg_type, data)
+        except cdr.CdrError as error:
+            raise RCLError(f"Failed to publish: {error}") from None
+
+    def _publish_checked(self, message: Any) -> None:
+        topic = self._endpoint.name
+        if self._checked is not None:
+            require_unchanged(*self._checked, topic, "after it was published")
+        before = fingerprints(message)
+        self._writer.publish(message, time.time_ns() if self._stamps else 0)
+        require_unchanged(message, before, topic, "while it was delivered")
+        if self._writer.readers:
+            self._checked = message, before
+
+    # Deadline and liveliness
+
+    def _start_monitors(self) -> None:
+        qos = self._endpoint.qos
+        deadline_ns = watched_ns(qos.deadline.nanoseconds)
+        if deadline_ns:
+            self._deadline = Monitor(deadline_ns, self._miss_deadline, repeats=True)
+        lease_ns = watched_ns(qos.liveliness_lease_duration.nanoseconds)
+        if lease_ns and qos.liveliness == LivelinessPolicy.MANUAL_BY_TOPIC:
+            self._lease = Monitor(lease_ns, self._lose_liveliness, repeats=False)
+            self._lease.touch()
+
+    def _touch(self) -> None:
+        if self._deadline is not None:
+            self._deadline.touch()
+        if self._lease is not None:
+            self._touch_lease(self._lease)
+
+    def _touch_lease(self, lease: Monitor) -> None:
+        lease.touch()
+        if not self._is_alive:
+            self._is_alive = True
+            self._tell_liveliness()
+
+    def _miss_deadline(self) -> None:
+        self._events.add(_KINDS.RCL_PUBLISHER_OFFERED_DEADLINE_MISSED, total=1)
+
+    def _lose_liveliness(self) -> None:
+        self._is_alive = False
+        self._events.add(_KINDS.RCL_PUBLISHER_LIVELINESS_LOST, total=1)
+        self._tell_liveliness()
+
+    def _tell_liveliness(self) -> None:
+        for peer in self._bus.peers(self._endpoint):
+            if peer.observer is not None:
+                peer.observer.peer_alive(self._endpoint, self._is_alive)

@@ -1,0 +1,43 @@
+"""The former place of QoS events: `rclpy.event_handler` has them now."""
+
+from .event_handler import (
+    EventHandler,
+    IncompatibleTypeInfo,
+    MatchedInfo,
+    PublisherEventCallbacks,
+    QoSEventHandler,
+    QoSLivelinessChangedInfo,
+    QoSLivelinessLostInfo,
+    QoSMessageLostInfo,
+    QoSOfferedDeadlineMissedInfo,
+    QoSOfferedIncompatibleQoSInfo,
+    QoSPublisherEventType,
+    QoSPublisherMatchedInfo,
+    QoSRequestedDeadlineMissedInfo,
+    QoSRequestedIncompatibleQoSInfo,
+    QoSSubscriptionEventType,
+    QoSSubscriptionMatchedInfo,
+    SubscriptionEventCallbacks,
+    UnsupportedEventTypeError,
+)
+
+__all__ = [
+    "EventHandler",
+    "IncompatibleTypeInfo",
+    "MatchedInfo",
+    "PublisherEventCallbacks",
+    "QoSEventHandler",
+    "QoSLivelinessChangedInfo",
+    "QoSLivelinessLostInfo",
+    "QoSMessageLostInfo",
+    "QoSOfferedDeadlineMissedInfo",
+    "QoSOfferedIncompatibleQoSInfo",
+    "QoSPublisherEventType",
+    "QoSPublisherMatchedInfo",
+    "QoSRequestedDeadlineMissedInfo",
+    "QoSRequestedIncompatibleQoSInfo",
+    "QoSSubscriptionEventType",
+    "QoSSubscriptionMatchedInfo",
+    "SubscriptionEventCallbacks",
+    "UnsupportedEventTypeError",
+]
