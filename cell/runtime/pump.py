@@ -1,78 +1,192 @@
 """Waits for file descriptors of transports, on an executor's own thread where one has nothing else to do.
 
 A message from another process then wakes the executor directly, without a hop over a receiving thread. While every
-executor is busy, or none spins, a thread of the pump's own waits, so that nothing stays in a queue outside.
+executor is busy, or none spins, a thread of the pump's own waits, so that nothing stays in a queue outside. One thread
+waits at a time, and only that one runs the callbacks.
 """
 
 from __future__ import annotations
 
+import os
 import select
 import threading
+import time
 from collections.abc import Callable
 
-# How long a descriptor may wait for an executor that has just left to run a callback, s.
-_TAKE_OVER_S = 0.005
+# How long a descriptor may wait for an executor that has left to run a callback, s.
+_TAKE_OVER_S = 0.01
+# `select` takes no descriptor from here on (FD_SETSIZE).
+_SELECT_LIMIT = 1024
+
+Callbacks = dict[int, Callable[[], None]]
 
 
 class Pump:
     """The descriptors of a ROS domain's transports, and who waits for them."""
 
     def __init__(self) -> None:
-        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._reading: Callbacks = {}
+        self._writing: Callbacks = {}
         self._leading = threading.Lock()
-        self._changed = threading.Condition()
+        self._changing = threading.Lock()
         self._thread: threading.Thread | None = None
+        # Interrupts whoever waits: what he waits for has changed, or an executor wants to wait itself.
+        self._interrupt = -1
+        # The executors' waits so far, whether one of them waits now, and whether the own thread does.
+        self._turns = 0
+        self._led = False
+        self._leads_itself = False
+        # While an executor sleeps undisturbed, so does the own thread, until it is told that he has left.
+        self._dozing = False
+        self._alarm = threading.Event()
 
     @property
     def active(self) -> bool:
         """True if there is any descriptor to wait for."""
-        return bool(self._callbacks)
+        return bool(self._reading)
 
     def attach(self, fileno: int, callback: Callable[[], None]) -> None:
-        """Calls `callback()` whenever the descriptor is readable; it must not block, and must drain it."""
-        with self._changed:
-            self._callbacks = {**self._callbacks, fileno: callback}
+        """Calls `callback()` whenever the descriptor is readable; it must not block."""
+        with self._changing:
+            self._reading = {**self._reading, fileno: callback}
+            if self._interrupt < 0:
+                self._interrupt = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="rclpy-pump", daemon=True)
                 self._thread.start()
+        self._poke()
+
+    def attach_writing(self, fileno: int, callback: Callable[[], None]) -> None:
+        """Calls `callback()` whenever the descriptor takes data, until `detach_writing`."""
+        with self._changing:
+            self._writing = {**self._writing, fileno: callback}
+        self._poke()
+
+    def detach_writing(self, fileno: int) -> None:
+        with self._changing:
+            self._writing = _without(self._writing, fileno)
 
     def detach(self, fileno: int) -> None:
         """Forgets a descriptor; the caller closes it afterwards."""
-        with self._changed:
-            self._callbacks = {number: entry for number, entry in self._callbacks.items() if number != fileno}
+        with self._changing:
+            self._reading = _without(self._reading, fileno)
+            self._writing = _without(self._writing, fileno)
+        self._poke()
 
     def wait(self, wake_fileno: int, timeout_s: float | None) -> bool:
         """Waits on the caller's thread until something happened, `wake_fileno` is readable or the time is over.
 
-        Gives False at once where another thread is waiting already: the caller then waits in its own way.
+        Gives False at once where another executor's thread is waiting already: the caller then waits in its own way.
         """
         if not self._leading.acquire(blocking=False):
-            return False
+            if not self._leads_itself:
+                return False
+            self._poke()
+            # The own thread lets go as soon as it has run what it has just been woken for.
+            self._leading.acquire()
+        self._turns += 1
+        self._led = True
         try:
             self._poll(wake_fileno, timeout_s)
         finally:
+            self._led = False
             self._leading.release()
+            if self._dozing:
+                self._alarm.set()
         return True
 
-    def _poll(self, wake_fileno: int | None, timeout_s: float | None) -> None:
-        callbacks = self._callbacks
-        watched = [*callbacks] if wake_fileno is None else [*callbacks, wake_fileno]
+    def forget(self) -> None:
+        """In the child of a fork: waits for nothing of the parent's."""
+        if self._interrupt >= 0:
+            os.close(self._interrupt)
+        self.__init__()  # type: ignore[misc]
+
+    def _poke(self) -> None:
+        if self._interrupt >= 0:
+            os.eventfd_write(self._interrupt, 1)
+
+    def _poll(self, wake_fileno: int, timeout_s: float | None) -> None:
+        reading, writing = self._reading, self._writing
+        interrupt = self._interrupt
         # `poll` and `epoll` round to milliseconds, `select` does not.
-        ready, _, _ = select.select(watched, [], [], timeout_s)
-        for fileno in ready:
-            callback = self._callbacks.get(fileno)
+        try:
+            watched = [fileno for fileno in (*reading, interrupt, wake_fileno) if fileno >= 0]
+            ready, free, _ = select.select(watched, writing, (), timeout_s)
+        except ValueError:
+            ready, free = _poll_high(watched, [*writing], timeout_s)
+        except OSError:
+            # A descriptor was closed meanwhile; the next turn sees what is left.
+            return
+        for fileno in free:
+            callback = self._writing.get(fileno)
             if callback is not None:
                 callback()
+        for fileno in ready:
+            callback = self._reading.get(fileno)
+            if callback is not None:
+                callback()
+            elif fileno == interrupt:
+                _drain(interrupt)
 
     def _run(self) -> None:
+        """The own thread: takes over where descriptors are left alone, and lets go when an executor comes."""
         while True:
-            with self._changed:
-                if not self._callbacks:
+            turns = self._turns
+            time.sleep(_TAKE_OVER_S)
+            with self._changing:
+                if not self._reading:
                     self._thread = None
+                    os.close(self._interrupt)
+                    self._interrupt = -1
                     return
-            if self._leading.acquire(timeout=1.0):
+            if turns != self._turns:
+                continue
+            if self._led:
+                self._doze(turns)
+            elif self._leading.acquire(blocking=False):
+                self._leads_itself = True
                 try:
-                    self._poll(None, _TAKE_OVER_S)
+                    self._poll(-1, None)
+                except Exception as error:
+                    from rclpy.logging import get_logger  # noqa: PLC0415 (only for faults)
+
+                    get_logger("rclpy.pump").error(f"a message from outside could not be taken: {error!r}")
                 finally:
+                    self._leads_itself = False
                     self._leading.release()
-            threading.Event().wait(_TAKE_OVER_S)
+
+    def _doze(self, turns: int) -> None:
+        """Sleeps while an executor waits."""
+        self._alarm.clear()
+        self._dozing = True
+        if self._led and turns == self._turns:
+            self._alarm.wait()
+        self._dozing = False
+
+
+def _without(callbacks: Callbacks, fileno: int) -> Callbacks:
+    return {number: entry for number, entry in callbacks.items() if number != fileno}
+
+
+def _drain(eventfd: int) -> None:
+    try:
+        os.eventfd_read(eventfd)
+    except BlockingIOError:
+        return
+
+
+def _poll_high(reading: list[int], writing: list[int], timeout_s: float | None) -> tuple[list[int], list[int]]:
+    """As `select`, for descriptors that are too high for it; the time-out is rounded up to milliseconds."""
+    poll = select.poll()
+    for fileno in reading:
+        poll.register(fileno, select.POLLIN)
+    for fileno in writing:
+        poll.register(fileno, select.POLLOUT | (select.POLLIN if fileno in reading else 0))
+    ready: list[int] = []
+    free: list[int] = []
+    for fileno, event in poll.poll(None if timeout_s is None else max(timeout_s * 1e3, 0.0)):
+        if event & ~select.POLLOUT:
+            ready.append(fileno)
+        if event & select.POLLOUT:
+            free.append(fileno)
+    return ready, free

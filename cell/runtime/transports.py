@@ -51,8 +51,25 @@ def start(bus: Bus, domain_id: int) -> list[Callable[[], None]]:
     if reach == "OFF":
         return []
     stops: list[Callable[[], None]] = []
+    stop_machine = _start_machine(bus, domain_id)
+    if stop_machine is not None:
+        stops.append(stop_machine)
     if wire_wanted():
         from cell.runtime.wire.transport import start as start_wire  # noqa: PLC0415 (Cyclone DDS, and only if asked for)
 
         stops.append(start_wire(bus, domain_id))
     return stops
+
+
+def _start_machine(bus: Bus, domain_id: int) -> Callable[[], None] | None:
+    """Joins the domain's other processes on this machine; None, with a warning, where their folder cannot be used."""
+    from cell.runtime.machine.folder import FolderError  # noqa: PLC0415 (not with OFF)
+    from cell.runtime.machine.transport import start as start_machine  # noqa: PLC0415 (not with OFF)
+
+    try:
+        return start_machine(bus, domain_id)
+    except FolderError as error:
+        from rclpy.logging import get_logger  # noqa: PLC0415 (only for faults)
+
+        get_logger("rclpy.machine").warning(f"no connection with other processes of this machine: {error}")
+        return None

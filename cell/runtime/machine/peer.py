@@ -1,0 +1,167 @@
+"""What this process knows of another one, and does with what comes from there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cell.runtime import cdr
+from cell.runtime.machine import frames
+from cell.runtime.machine.frames import BAD_FRAME, HEAD, VERSION
+from cell.runtime.machine.inlet import Inlet
+from cell.runtime.machine.services import Calls, RemoteServer, serve
+from cell.runtime.transport import Endpoint
+
+if TYPE_CHECKING:
+    from cell.runtime.machine.link import Link
+    from cell.runtime.machine.transport import MachineTransport
+
+
+class Peer:
+    """One other process. Everything here runs in the pump, and may call the bus."""
+
+    def __init__(self, transport: MachineTransport, link: Link) -> None:
+        self.link = link
+        self.gid = b""
+        self.calls = Calls()
+        # Its readers, for the matching; changed with the transport's lock held.
+        self.readers: dict[int, Endpoint] = {}
+        self._transport = transport
+        self._bus = transport.bus
+        self._nodes: list[tuple[str, str]] = []
+        self._others: dict[int, Endpoint] = {}
+        self._servers: dict[int, RemoteServer] = {}
+        self._inlets: dict[int, Inlet] = {}
+        # Ordered as the kinds are numbered.
+        self._take = {
+            frames.NODE: self._node,
+            frames.NODE_GONE: self._node_gone,
+            frames.ENDPOINT: self._endpoint,
+            frames.ENDPOINT_GONE: self._endpoint_gone,
+            frames.MATCHED: self._matched,
+            frames.OFFER: self._offer,
+            frames.READY: self._ready,
+            frames.REQUEST: self._request,
+            frames.REPLY: self._reply,
+        }
+
+    def take(self, data: bytes) -> str:
+        """Does what a frame says; gives what is wrong with it, or nothing."""
+        try:
+            kind, _, _, number, _, _, _ = HEAD.unpack_from(data)
+            if kind == frames.DATA:
+                inlet = self._inlets.get(number)
+                if inlet is not None:
+                    inlet.data(data, self._transport.local_readers)
+            elif kind == frames.SLOT:
+                inlet = self._inlets.get(number)
+                if inlet is not None:
+                    inlet.slot(data)
+            elif not self.gid:
+                if kind != frames.HELLO:
+                    return "it does not introduce itself"
+                return self._hello(frames.body(data))
+            else:
+                self._take[kind](number, data)
+        except cdr.CdrError as error:
+            # Its definition of a type is another one: that message is lost, the rest may be in order.
+            self._transport.warn(f"a message of process {self.gid.hex()} cannot be read: {error}")
+        except BAD_FRAME as error:
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    def end(self) -> None:
+        """The process is gone, and with it all that it owned."""
+        self._transport.forget_readers(self)
+        for inlet in self._inlets.values():
+            inlet.close()
+            self._bus.remove_foreign(inlet.endpoint)
+        for endpoint in self._others.values():
+            self._bus.remove_foreign(endpoint)
+        for server in self._servers.values():
+            self._bus.remove_server(server)
+        for node in self._nodes:
+            self._bus.remove_node(*node, local=False)
+
+    def forget_reader(self, number: int) -> None:
+        """A reader of this process is gone."""
+        for inlet in list(self._inlets.values()):
+            inlet.remove(number)
+
+    def _hello(self, told: Any) -> str:
+        version, gid = told["version"], bytes.fromhex(told["gid"])
+        if version != VERSION:
+            return f"it speaks version {version}, not {VERSION}"
+        if len(gid) != 8:
+            return "its id is wrong"
+        self.gid = gid
+        self._transport.met(self)
+        return ""
+
+    def _node(self, _: int, data: bytes) -> None:
+        name, namespace = map(str, frames.body(data))
+        self._nodes.append((name, namespace))
+        self._bus.add_node(name, namespace, local=False)
+
+    def _node_gone(self, _: int, data: bytes) -> None:
+        name, namespace = map(str, frames.body(data))
+        self._nodes.remove((name, namespace))
+        self._bus.remove_node(name, namespace, local=False)
+
+    def _endpoint(self, number: int, data: bytes) -> None:
+        endpoint = frames.endpoint_of(frames.body(data), self._transport.interface)
+        if number in self._others or number in self._servers or number in self._inlets:
+            raise ValueError("the same number twice")
+        if endpoint.kind == "service":
+            server = RemoteServer(
+                endpoint, number, self.link, self.calls, lambda: self._transport.service_type(endpoint.type_name)
+            )
+            self._servers[number] = server
+            self._bus.add_server(server)
+            return
+        if endpoint.kind == "publisher":
+            self._inlets[number] = Inlet(endpoint)
+        else:
+            self._others[number] = endpoint
+            if endpoint.kind == "subscription":
+                # Matched before it is seen: what is published once it is seen arrives.
+                self._transport.match_reader(self, number, endpoint)
+        self._bus.add_foreign(endpoint)
+
+    def _endpoint_gone(self, number: int, _: bytes) -> None:
+        if number in self._servers:
+            self._bus.remove_server(self._servers.pop(number))
+        elif number in self._inlets:
+            inlet = self._inlets.pop(number)
+            inlet.close()
+            self._bus.remove_foreign(inlet.endpoint)
+        else:
+            endpoint = self._others.pop(number)
+            if endpoint.kind == "subscription":
+                self._transport.unmatch_reader(self, number)
+            self._bus.remove_foreign(endpoint)
+
+    def _matched(self, number: int, data: bytes) -> None:
+        inlet, target = self._inlets.get(number), frames.body(data)
+        reader = self._transport.local_readers.get(target)
+        if inlet is not None and reader is not None:
+            inlet.add(target, reader, HEAD.unpack_from(data)[4])
+
+    def _offer(self, number: int, data: bytes) -> None:
+        inlet = self._inlets.get(number)
+        if inlet is None:
+            return
+        name, depth = frames.body(data)
+        generation = HEAD.unpack_from(data)[4]
+        ready = frames.frame(frames.READY, number, generation)
+        self._transport.memory.open(inlet, generation, str(name), int(depth), lambda: self.link.send(ready))
+
+    def _ready(self, number: int, data: bytes) -> None:
+        self._transport.slots_ready(self, number, HEAD.unpack_from(data)[4])
+
+    def _request(self, number: int, data: bytes) -> None:
+        server = self._transport.local_servers.get(number)
+        if server is not None:
+            serve(server, data, self.link)
+
+    def _reply(self, _: int, data: bytes) -> None:
+        self.calls.answer(data)
