@@ -160,11 +160,7 @@ def spin(node: Node, executor: Executor | None = None) -> None:
         ExternalShutdownException: the context was shut down while nothing ran, by a signal for instance.
     """
 
-    def run(chosen: Executor) -> None:
-        while chosen.context.ok():
-            chosen.spin_once()
-
-    _with_node(node, executor, run)
+    _with_node(node, executor, lambda chosen: chosen.spin())
 
 
 def spin_until_future_complete(

@@ -129,7 +129,11 @@ class Clock:
         clock._timers = weakref.WeakSet()
         clock._timers_lock = threading.Lock()
         clock._read = _time.monotonic_ns if clock_type is ClockType.STEADY_TIME else _time.time_ns
+        clock._prepare()
         return clock
+
+    def _prepare(self) -> None:
+        """Sets what a kind of clock has besides."""
 
     @property
     def clock_type(self) -> ClockType:
@@ -213,12 +217,13 @@ class ROSClock(Clock):
 
     def __new__(cls) -> ROSClock:
         clock = super().__new__(cls, clock_type=ClockType.ROS_TIME)
-        if not isinstance(clock, ROSClock):
-            raise TypeError("not a ROS clock")
-        clock._override_ns = 0
-        clock._active = False
-        clock._lock = threading.RLock()
+        assert isinstance(clock, ROSClock)
         return clock
+
+    def _prepare(self) -> None:
+        self._override_ns = 0
+        self._active = False
+        self._lock = threading.RLock()
 
     @property
     def ros_time_is_active(self) -> bool:

@@ -246,6 +246,8 @@ class Rate:
     def __init__(self, timer: Timer, *, context: Context) -> None:
         self._timer = timer
         self._event = threading.Event()
+        self._lock = threading.Lock()
+        self._sleepers = 0
         self._is_shutdown = False
         self._is_destroyed = False
         self._forget = context._on_shutdown_call(self._on_shutdown)
@@ -256,21 +258,27 @@ class Rate:
         self._event.set()
 
     def sleep(self) -> None:
-        """Blocks until the next period.
+        """Blocks until the next period; a period that ended since the last call counts.
 
         Raises:
             ROSInterruptException: the context was shut down.
-            InvalidHandle: the rate was destroyed.
+            InvalidHandle: the rate was destroyed before.
         """
-        if self._is_destroyed:
-            raise InvalidHandle("cannot sleep on a destroyed rate")
-        if not self._is_shutdown:
-            self._event.clear()
-            self._event.wait()
         if self._is_shutdown:
             raise ROSInterruptException()
         if self._is_destroyed:
-            raise InvalidHandle("the rate was destroyed while it slept")
+            raise InvalidHandle("Rate cannot sleep because it has been destroyed")
+        with self._lock:
+            self._sleepers += 1
+        try:
+            self._event.wait()
+        finally:
+            with self._lock:
+                self._sleepers -= 1
+                if not self._sleepers:
+                    self._event.clear()
+        if self._is_shutdown:
+            raise ROSInterruptException()
 
     def destroy(self) -> None:
         self._is_destroyed = True
