@@ -71,21 +71,20 @@ class ResultExpiry(Timer):
         )
 
     def add(self, key: bytes) -> None:
-        """Notes that a goal has ended now."""
-        if self._timeout_ns < 0 or self._destroyed:
-            return
-        self._ended.append((self._clock._read() + self._timeout_ns, key))
-        if self._canceled:
-            self._plan()
+        """Notes that a goal has ended now; `plan` follows."""
+        if self._timeout_ns >= 0:
+            self._ended.append((self._clock._read() + self._timeout_ns, key))
 
     def _expire(self) -> None:
         now = self._clock._read()
         while self._ended and self._ended[0][0] <= now:
             self._forget(self._ended.popleft()[1])
-        self._plan()
+        self.plan()
 
-    def _plan(self) -> None:
+    def plan(self) -> None:
         """Lets the timer run until the next result expires, or stops it where there is none."""
+        if self._destroyed:
+            return
         self.cancel()
         if self._ended:
             self.timer_period_ns = max(self._ended[0][0] - self._clock._read(), 0)

@@ -230,18 +230,19 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         if self._destroyed:
             return
         self._destroyed = True
-        for entity in self._parts():
-            entity.destroy()
+        for client in self._clients:
+            client.destroy()
         self._node.destroy_subscription(self._feedback)
         self._node.destroy_subscription(self._status)
         self._feedback_callbacks.clear()
         self._node._disown_parts(self)
 
-    def __enter__(self) -> ActionClient[GoalT, ResultT, FeedbackT]:
-        return self
+    def __enter__(self) -> None:
+        """As in rclpy, a `with` block does not end the client; raises InvalidHandle where it was destroyed."""
+        self._check_alive()
 
     def __exit__(self, *exc_info: object) -> None:
-        self.destroy()
+        return None
 
     @property
     def _clients(self) -> tuple[_PartClient, ...]:

@@ -183,7 +183,7 @@ class ServerGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
 
     def _set_result(self, response: ResultT | None) -> None:
         if response is not None:
-            self._action_server.notify_goal_done(self, response)
+            self._action_server._set_result(self, response)
 
     def _update_state(self, event: GoalEvent) -> None:
         with self._lock:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from .._entity import Entity
 from .._rclpy_errors import RCLError
+from ..exceptions import InvalidHandle
 from ..qos import QoSProfile, qos_profile_action_status_default, qos_profile_services_default
 from ..service import RequestHeader, _DeferredService
 from ..task import Future
@@ -150,18 +151,9 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         if callback is not None and not self._destroyed:
             self._executions.start(partial(self._execute_goal, callback, goal_handle))
 
-    def notify_goal_done(self, goal_handle: Handle, result: Any = None) -> None:
-        """Gives the result to all who ask for it, now and later; the first result of a goal counts."""
-        with self._lock:
-            future = self._result_futures.get(goal_handle._key)
-            if future is None or future.done():
-                return
-            if not isinstance(result, self._action_type.Result):
-                if result is not None:
-                    self._logger.error(f"Expected {self._action_type.Result} as result, got {type(result)}")
-                result = self._action_type.Result()
-            response = self._action_type.Impl.GetResultService.Response(status=goal_handle.status, result=result)
-        future.set_result(response)
+    def notify_goal_done(self) -> None:
+        """Plans anew when results expire; called whenever a goal has ended."""
+        self._expiry.plan()
 
     def configure_introspection(
         self, clock: Clock, service_event_qos_profile: QoSProfile, introspection_state: ServiceIntrospectionState
@@ -183,17 +175,23 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         self._destroyed = True
         for handle in list(self._goal_handles.values()):
             handle.destroy()
-        for entity in self._parts():
+        for entity in (*self._services, self._executions, self._expiry):
             entity.destroy()
         self._node.destroy_publisher(self._feedback)
         self._node.destroy_publisher(self._status)
         self._node._disown_parts(self)
 
-    def __enter__(self) -> ActionServer[GoalT, ResultT, FeedbackT]:
-        return self
+    def __enter__(self) -> None:
+        """As in rclpy, a `with` block does not end the server.
+
+        Raises:
+            InvalidHandle: the server was destroyed.
+        """
+        if self._destroyed:
+            raise InvalidHandle("cannot use a destroyed action server")
 
     def __exit__(self, *exc_info: object) -> None:
-        self.destroy()
+        return None
 
     @property
     def _services(self) -> tuple[_DeferredService, ...]:
@@ -250,9 +248,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
             answer = self._cancel_callback(handle)
             if is_awaitable(answer):
                 answer = await answer
-            # The goal may have ended while the callback decided.
-            if answer is CancelResponse.ACCEPT and handle._is_cancelable:
-                handle._update_state(GoalEvent.CANCEL_GOAL)
+            if answer is CancelResponse.ACCEPT and self._cancel(handle):
                 response.goals_canceling.append(handle._goal_info)
         if candidates and not response.goals_canceling:
             response.return_code = response_type.ERROR_REJECTED
@@ -279,6 +275,14 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         meant = [handle for handle in goals if not until_ns or handle._accepted_ns <= until_ns or handle._key == key]
         return [handle for handle in meant if handle._is_cancelable], response_type.ERROR_NONE
 
+    def _cancel(self, handle: Handle) -> bool:
+        """Starts a cancellation; False where the goal has ended while the callback decided."""
+        try:
+            handle._update_state(GoalEvent.CANCEL_GOAL)
+        except RCLError:
+            return False
+        return handle.is_cancel_requested
+
     def _on_result_request(self, request: Any, header: RequestHeader) -> None:
         future = self._result_futures.get(bytes(request.goal_id.uuid))
         if future is None:
@@ -303,12 +307,29 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         if goal_handle.is_active:
             self._logger.warning(f"Goal state not set, assuming aborted. Goal ID: {goal_handle._key.hex()}")
             goal_handle.abort()
-        self.notify_goal_done(goal_handle, result)
+        self._set_result(goal_handle, result)
+
+    def _set_result(self, goal_handle: Handle, result: Any) -> None:
+        """Gives the result to all who ask for it, now and later; the first result of a goal counts."""
+        with self._lock:
+            future = self._result_futures.get(goal_handle._key)
+            if future is None or future.done():
+                return
+            if not isinstance(result, self._action_type.Result):
+                if result is not None:
+                    self._logger.error(f"Expected {self._action_type.Result} as result, got {type(result)}")
+                result = self._action_type.Result()
+            response = self._action_type.Impl.GetResultService.Response(status=goal_handle.status, result=result)
+        future.set_result(response)
 
     def _respond(self, service: _DeferredService, response: Any, header: RequestHeader) -> None:
         # A server may be destroyed while a callback decides, or a goal runs.
-        if not self._destroyed:
+        if self._destroyed:
+            return
+        try:
             service.send_response(response, header)
+        except RCLError as error:
+            self._logger.warning(f"Failed to send a response (the client may have gone away): {error}")
 
     def _publish_feedback(self, goal_handle: Handle, feedback: Any) -> None:
         if not self._destroyed:
@@ -327,6 +348,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         self._status.publish(GoalStatusArray(status_list=statuses))
         if not goal_handle.is_active:
             self._expiry.add(goal_handle._key)
+            self.notify_goal_done()
 
     def _forget(self, key: bytes) -> None:
         """Drops an ended goal with its result."""

@@ -102,7 +102,13 @@ class LifecycleNodeMixin(ManagedEntity):
         return self.__change_state(transition_id)
 
     def add_managed_entity(self, entity: ManagedEntity) -> None:
-        """Lets an entity follow the node's transitions."""
+        """Lets an entity follow the node's transitions.
+
+        Raises:
+            TypeError: not a ManagedEntity.
+        """
+        if not isinstance(entity, ManagedEntity):
+            raise TypeError("Expected a rclpy.lifecycle.ManagedEntity instance.")
         self._managed_entities[entity] = None
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
