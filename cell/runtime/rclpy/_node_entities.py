@@ -18,7 +18,7 @@ from .exceptions import NoTypeSupportImportedException
 from .guard_condition import GuardCondition
 from .logging import RcutilsLogger
 from .publisher import MsgT, Publisher
-from .qos import QoSProfile, qos_check_compatible, qos_profile_services_default
+from .qos import QoSProfile, qos_profile_services_default
 from .qos_overriding_options import QoSOverridingOptions, _declare_qos_parameters
 from .service import Service
 from .subscription import Subscription
@@ -118,10 +118,12 @@ class NodeEntities(NodeGraph):
         if qos_overriding_options is not None:
             _declare_qos_parameters(Publisher, cast("Node", self), name, qos, qos_overriding_options)
         endpoint = self._endpoint("publisher", name, msg_type, qos)
-        publisher = publisher_class(self._bus, endpoint, topic)
-        for reader in publisher._refused:
-            self._warn_incompatible(name, qos_check_compatible(qos, reader.qos).reason)
+        publisher = publisher_class(
+            self._bus, endpoint, topic, event_callbacks=event_callbacks, callback_group=self._group(callback_group)
+        )
         self._publishers.append(publisher)
+        for handler in publisher.event_handlers:
+            self._own(handler)
         return publisher
 
     def create_subscription(
@@ -150,11 +152,18 @@ class NodeEntities(NodeGraph):
             _declare_qos_parameters(Subscription, cast("Node", self), name, qos, qos_overriding_options)
         endpoint = self._endpoint("subscription", name, msg_type, qos)
         subscription: Subscription[MsgT] = Subscription(
-            self._bus, endpoint, topic, callback, self._group(callback_group), raw=raw
+            self._bus,
+            endpoint,
+            topic,
+            callback,
+            self._group(callback_group),
+            raw=raw,
+            event_callbacks=event_callbacks,
+            content_filter_options=content_filter_options,
         )
-        for writer in subscription._refused:
-            self._warn_incompatible(name, qos_check_compatible(writer.qos, qos).reason)
         self._subscriptions.append(subscription)
+        for handler in subscription.event_handlers:
+            self._own(handler)
         return self._own(subscription)
 
     def create_client(
@@ -276,6 +285,8 @@ class NodeEntities(NodeGraph):
 
     def _entities(self) -> list[Entity]:
         parts = [part for compound in self._compounds for part in compound._parts()]
+        for entity in (*self._publishers, *self._subscriptions):
+            parts += entity.event_handlers
         return [
             *self._subscriptions,
             *self._services,
@@ -347,9 +358,6 @@ class NodeEntities(NodeGraph):
         if profile < 0:
             raise ValueError("history depth must be greater than or equal to zero")
         return QoSProfile(depth=profile)
-
-    def _warn_incompatible(self, topic: str, reason: str) -> None:
-        self._logger.warning(f"Incompatible QoS on {topic}, no messages will be sent: {reason}")
 
     def _destroy(self, group: list[Any], entity: Any) -> bool:
         if entity not in group:
