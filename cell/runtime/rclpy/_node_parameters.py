@@ -274,7 +274,7 @@ class NodeParameters:
             if not self._store.allow_undeclared:
                 raise ParameterNotDeclaredException(name)
             return self.get_parameter(name).get_parameter_value()
-        alternative = None
+        alternative: Parameter[Any] | None = None
         if alternative_value is not None:
             alternative = Parameter(
                 name, Parameter.Type(alternative_value.type), parameter_value_to_python(alternative_value)

@@ -13,13 +13,15 @@ Sink = Callable[["Record"], None]
 
 
 class _Entry:
-    """The sinks of a name; a child shares the list of its node's logger. `uses` counts the children of that name."""
+    """The sinks of a name; a child shares the list of its node's logger. `uses` counts the children of that name, and
+    `own` says whether it is a node's."""
 
-    __slots__ = ("sinks", "uses")
+    __slots__ = ("own", "sinks", "uses")
 
-    def __init__(self, sinks: list[Sink], uses: int) -> None:
+    def __init__(self, sinks: list[Sink], uses: int, own: bool) -> None:
         self.sinks = sinks
         self.uses = uses
+        self.own = own
 
 
 class RosoutRegistry:
@@ -34,8 +36,8 @@ class RosoutRegistry:
         """A node's logger; nodes of one name (in several domains) are heard all."""
         with self._lock:
             entry = self._entries.get(name)
-            if entry is None:
-                self._entries[name] = _Entry([sink], 0)
+            if entry is None or not entry.own:
+                self._entries[name] = _Entry([sink], 0 if entry is None else entry.uses, True)
             else:
                 entry.sinks.append(sink)
 
@@ -58,7 +60,7 @@ class RosoutRegistry:
                 return False
             entry = self._entries.get(f"{name}.{child}")
             if entry is None:
-                self._entries[f"{name}.{child}"] = _Entry(parent.sinks, 1)
+                self._entries[f"{name}.{child}"] = _Entry(parent.sinks, 1, False)
             else:
                 entry.uses += 1
             return True
@@ -70,8 +72,7 @@ class RosoutRegistry:
             if entry is None or not entry.uses:
                 return
             entry.uses -= 1
-            parent = self._entries.get(name)
-            if not entry.uses and parent is not None and parent.sinks is entry.sinks:
+            if not entry.uses and not entry.own:
                 del self._entries[full_name]
 
     def publish(self, record: Record) -> None:

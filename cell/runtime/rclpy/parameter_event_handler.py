@@ -116,10 +116,11 @@ class ParameterEventHandler:
         self.node = node
         self.qos_profile = qos_profile
         self._callbacks = ParameterEventHandler.Callbacks()
+        self._nodes: frozenset[str] = frozenset()
         self.parameter_event_subscription = node.create_subscription(
             ParameterEvent,
             "/parameter_events",
-            self._callbacks.event_callback,
+            self._on_event,
             qos_profile,
             callback_group=callback_group,
             event_callbacks=event_callbacks,
@@ -164,13 +165,19 @@ class ParameterEventHandler:
 
     def configure_nodes_filter(self, node_names: list[str] | None = None) -> bool:
         """Takes events of these nodes only (full names; None or none: of all); gives whether that is so now."""
-        subscription: Any = self.parameter_event_subscription
+        subscription = self.parameter_event_subscription
+        self._nodes = frozenset(node_names or ())
         if not node_names:
             subscription.set_content_filter("", [])
             return not subscription.is_cft_enabled
         expression = " OR ".join(f"node = %{index}" for index in range(len(node_names)))
         subscription.set_content_filter(expression, [f"'{name}'" for name in node_names])
-        return bool(subscription.is_cft_enabled)
+        return subscription.is_cft_enabled
+
+    def _on_event(self, event: ParameterEvent) -> None:
+        # Events that came before the filter was set are still in the queue.
+        if not self._nodes or event.node in self._nodes:
+            self._callbacks.event_callback(event)
 
     def _resolve_path(self, node_path: str | None = None) -> str:
         """The full name of a node: of this one without a name."""
