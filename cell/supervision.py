@@ -95,7 +95,9 @@ class Supervision:
             self._pending = []
             self._handle(Event.ABORT, cause, now_s)
             return
-        if self._pending and not cause and not seen.not_ready and seen.safety_fresh:
+        # Clear is what makes devices well again that are not.
+        ready = not seen.not_ready or self._pending[:1] == [Event.CLEAR]
+        if self._pending and not cause and ready and seen.safety_fresh:
             result = self._handle(self._pending[0], "start-up", now_s)
             if isinstance(result, Transition):
                 self._pending.pop(0)

@@ -35,6 +35,9 @@ class Domain:
         self._closed = False
         self._before = os.environ.get(VARIABLE)
         wanted = chosen()
+        if reaches_nobody():
+            self._take(wanted or 0)
+            return
         if lent is not None:
             if wanted not in (None, lent):
                 raise InputError(f"the cell sim on this state folder is in {lent}, not in {wanted}", key=VARIABLE)
@@ -79,6 +82,11 @@ def chosen() -> int | None:
     if not text.isdigit() or int(text) > LAST:
         raise InputError(f"must be a whole number from 0 to {LAST}, not {text!r}", key=VARIABLE)
     return int(text)
+
+
+def reaches_nobody() -> bool:
+    """The environment keeps every graph within its process."""
+    return os.environ.get(REACH_VARIABLE, "").upper() == "OFF"
 
 
 def _hold(number: int) -> socket.socket | None:

@@ -7,6 +7,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from cell.cli.domain import reaches_nobody
 from cell.cli.simulator import Simulator, SimulatorChoice
 from cell.config import NodeConfig
 from cell.launching import LaunchDescription, ProcessLaunch, configure
@@ -36,8 +37,8 @@ class Plan:
     simulator: Simulator | None = None
 
     def in_one_process(self, args: argparse.Namespace) -> bool:
-        """Simulated time is one thread's; in real time somebody has to ask for it."""
-        return bool(args.speed != 1.0 or args.single_process)
+        """Simulated time is one thread's; in real time somebody asks for it, or for a graph that stays in one."""
+        return bool(args.speed != 1.0 or args.single_process or reaches_nobody())
 
     def told(self, overrides: dict[str, dict[str, Any]], simulator: Simulator | None = None) -> Plan:
         """The plan with what the hardware says of itself; the command line has the last word."""

@@ -22,7 +22,7 @@ from cell.cli.plan import Plan
 from cell.cli.simulator import simulator_of
 from cell.cli.state import StateFolder, default_state
 from cell.launching import LaunchDescription, configure, default_launch, load_launch, parse_arguments
-from cell.simfolder import STATE_VARIABLE
+from cell.simfolder import STATE_VARIABLE, SimFolder
 from perception.errors import InputError
 
 ABORTED = 3
@@ -141,5 +141,7 @@ def _run(args: argparse.Namespace, plan: Plan, state: StateFolder) -> int:
     kind: type[Run] = ProcessRun
     if plan.in_one_process(args):
         kind = LiveRun if args.speed == 1.0 else LockstepRun
+    if plan.choice is not None and kind is LiveRun and SimFolder(state.path).alive:
+        raise InputError("a cell sim runs on this state folder, and a run in one process has its own", file=state.path)
     with kind(args, plan, state, crashed=crashed) as cell:
         return cell.go()

@@ -40,8 +40,19 @@ class ConveyorNode(CellNode):
         self.create_timer(PERIOD_S, self._step)
 
     def _on_state(self, message: CellState) -> None:
-        self._state = State(message.state)
+        before, self._state = self._state, State(message.state)
+        if self._state is not before and self._state in (State.CLEARING, State.RESETTING):
+            self._clear_trip()
         self._follow()
+
+    def _clear_trip(self) -> None:
+        """An operator asks for the cell: a drive that has tripped, for example when its controller was gone, is reset.
+
+        When the cell is cleared the drive may not have been heard of yet.
+        """
+        reading = self._drive.status
+        if reading.value.fault if reading is not None else self._state is State.CLEARING:
+            self._drive.reset_fault()
 
     def _follow(self) -> None:
         wanted = self._speed_mps if self._state in BELT_RUNS else 0.0

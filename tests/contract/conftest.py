@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from cell.simfolder import SimFolder
 
 COMMAND = (sys.executable, "-m", "cell.cli.main")
 
@@ -28,8 +31,12 @@ def start(model: Path, tmp_path: Path) -> Iterator[Starter]:
     """Starts ``cell run`` with the tiny model and a state folder of the test's own; ends it with the test."""
     processes: list[subprocess.Popen[str]] = []
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "XDG_STATE_HOME": str(tmp_path / "xdg")}
+    # A cell in real time is several processes, which have to reach each other.
+    environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    states: set[Path] = set()
 
     def begin(*words: str | Path, state: Path | None = None) -> subprocess.Popen[str]:
+        states.add(state or tmp_path / "state")
         command = [
             *COMMAND,
             "run",
@@ -49,6 +56,15 @@ def start(model: Path, tmp_path: Path) -> Iterator[Starter]:
         if process.poll() is None:
             process.kill()
         process.communicate(timeout=30)
+    for folder in states:
+        end_hardware(folder)
+
+
+def end_hardware(state: Path) -> None:
+    """End the simulated hardware that a killed cell has left."""
+    info = SimFolder(state).info() if (state / "sim").exists() else None
+    if info is not None:
+        os.kill(info.pid, signal.SIGTERM)
 
 
 @pytest.fixture
