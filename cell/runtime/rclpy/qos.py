@@ -20,7 +20,6 @@ __all__ = [
     "QoSLivelinessPolicy",
     "QoSPolicyEnum",
     "QoSPolicyKind",
-    "QoSPolicyKind",
     "QoSPresetProfiles",
     "QoSProfile",
     "QoSReliabilityPolicy",
@@ -118,21 +117,6 @@ class LivelinessPolicy(QoSPolicyEnum):
     MANUAL_BY_TOPIC = 3
     UNKNOWN = 4
     BEST_AVAILABLE = 5
-
-
-class QoSPolicyKind(IntEnum):
-    """Which policy is meant, with the bits of rmw_qos_policy_kind_t."""
-
-    INVALID = 1 << 0
-    DURABILITY = 1 << 1
-    DEADLINE = 1 << 2
-    LIVELINESS = 1 << 3
-    RELIABILITY = 1 << 4
-    HISTORY = 1 << 5
-    LIFESPAN = 1 << 6
-    DEPTH = 1 << 7
-    LIVELINESS_LEASE_DURATION = 1 << 8
-    AVOID_ROS_NAMESPACE_CONVENTIONS = 1 << 9
 
 
 QoSHistoryPolicy = HistoryPolicy
