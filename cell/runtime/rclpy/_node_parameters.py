@@ -134,10 +134,12 @@ class NodeParameters:
         if value is not None and not descriptor.dynamic_typing:
             descriptor.type = Parameter.Type.from_parameter_value(value).value
         full_name = f"{namespace}.{name}" if namespace else name
-        override = None if ignore_override else self._store.overrides.get(full_name)
+        overrides = {} if ignore_override else self._store.overrides
+        # The original looks for the name without the namespace; the name with it is what a file can tell apart.
+        override = overrides.get(full_name, overrides.get(name))
         validate_parameter_name(full_name)
         if override is not None:
-            return override, descriptor
+            value = override.value
         return Parameter(full_name, value=value), descriptor
 
     def undeclare_parameter(self, name: str) -> None:
@@ -291,6 +293,18 @@ class NodeParameters:
     @property
     def _descriptors(self) -> dict[str, ParameterDescriptor]:
         return self._store.descriptors
+
+    @property
+    def _pre_set_parameters_callbacks(self) -> list[PreSetCallback]:
+        return self._store.pre_set
+
+    @property
+    def _on_set_parameters_callbacks(self) -> list[SetCallback]:
+        return self._store.on_set
+
+    @property
+    def _post_set_parameters_callbacks(self) -> list[PostSetCallback]:
+        return self._store.post_set
 
     @property
     def _parameter_overrides(self) -> dict[str, Parameter[Any]]:

@@ -32,6 +32,7 @@ __all__ = [
     "QoSOverridingOptions",
     "QoSPolicyKind",
     "QosCallbackResult",
+    "QosCallbackType",
 ]
 
 _ENUMS: dict[QoSPolicyKind, type[QoSPolicyEnum]] = {
@@ -44,12 +45,12 @@ _DURATIONS = (QoSPolicyKind.LIFESPAN, QoSPolicyKind.DEADLINE, QoSPolicyKind.LIVE
 
 
 def __getattr__(name: str) -> Any:
-    """`QosCallbackResult` is a message class, which loads on use."""
-    if name != "QosCallbackResult":
+    """`QosCallbackResult` is a message class, which loads on use; `QosCallbackType` names it."""
+    if name not in ("QosCallbackResult", "QosCallbackType"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from rcl_interfaces.msg import SetParametersResult  # noqa: PLC0415 (see above)
 
-    return SetParametersResult
+    return SetParametersResult if name == "QosCallbackResult" else Callable[[QoSProfile], SetParametersResult]
 
 
 class InvalidQosOverridesError(Exception):

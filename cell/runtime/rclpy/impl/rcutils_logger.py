@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._log_levels import levels
 from .._log_output import Record, output
@@ -17,11 +17,19 @@ from .._rosout_registry import registry
 from .logging_severity import LoggingSeverity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     Context = dict[str, Any]
 
-__all__ = ["CallerId", "RcutilsLogger", "get_filters_from_kwargs", "supported_filters"]
+__all__ = [
+    "LoggingFilter",
+    "Once",
+    "RcutilsLogger",
+    "SkipFirst",
+    "Throttle",
+    "get_filters_from_kwargs",
+    "supported_filters",
+]
+
+_SYSTEM_CLOCK = object()
 
 # Files whose frames are no callers; a wrapper around the loggers may add its own.
 _internal_callers = [__file__, __file__.replace("impl/rcutils_logger", "logging")]
@@ -35,74 +43,94 @@ def _find_caller(frame: FrameType) -> FrameType:
     return frame if found is None else found
 
 
-class CallerId(NamedTuple):
-    """A place in a program; `last_index` tells two calls in one line apart."""
+class LoggingFilter:
+    """What decides whether a call is logged; it keeps its state in the context of the call's site."""
 
-    function_name: str
-    file_path: str
-    line_number: int
-    last_index: int
+    # Its parameters with their defaults; None: required.
+    params: ClassVar[dict[str, Any]] = {}
 
+    @classmethod
+    def initialize_context(cls, context: Context, **kwargs: Any) -> None:
+        """Puts the parameters into the context of a site that calls for the first time.
 
-class _Filter(NamedTuple):
-    """A filter: its parameters with their defaults (None: required), and what it does with a call."""
+        Raises:
+            TypeError: a required parameter is None.
+            ValueError: a parameter is not of the right kind.
+        """
+        for name, default in cls.params.items():
+            context[name] = kwargs.get(name, default)
+            if context[name] is None:
+                raise TypeError(f'Required parameter "{name}" was not specified for logging filter "{cls.__name__}"')
 
-    params: dict[str, Any]
-    start: Callable[[Context], None]
-    should_log: Callable[[Context], bool]
-
-
-def _start_throttle(context: Context) -> None:
-    from rclpy.clock import Clock  # noqa: PLC0415 (clocks need contexts, which need logging)
-
-    clock = context["throttle_time_source_type"]
-    if clock is _SYSTEM_CLOCK:
-        clock = Clock()
-    if not isinstance(clock, Clock):
-        raise ValueError(f'Received throttle_time_source_type of "{clock}" is not a clock instance')
-    context["throttle_clock"] = clock
-    context["throttle_last_logged_ns"] = 0
-
-
-def _throttle(context: Context) -> bool:
-    now_ns = context["throttle_clock"].now().nanoseconds
-    if now_ns < context["throttle_last_logged_ns"] + context["throttle_duration_sec"] * 1e9:
-        return False
-    context["throttle_last_logged_ns"] = now_ns
-    return True
-
-
-def _start_once(context: Context) -> None:
-    context["has_been_logged_once"] = False
-
-
-def _once(context: Context) -> bool:
-    if context["has_been_logged_once"]:
-        return False
-    context["has_been_logged_once"] = True
-    return True
-
-
-def _start_skip_first(context: Context) -> None:
-    context["first_has_been_skipped"] = False
-
-
-def _skip_first(context: Context) -> bool:
-    if context["first_has_been_skipped"]:
+    @staticmethod
+    def should_log(context: Context) -> bool:
+        """Whether the call is logged; the context remembers what the next call has to know."""
         return True
-    context["first_has_been_skipped"] = True
-    return False
 
 
-_SYSTEM_CLOCK = object()
+class Throttle(LoggingFilter):
+    """Lets a call pass when the last one that passed is long enough ago."""
+
+    params: ClassVar[dict[str, Any]] = {"throttle_duration_sec": None, "throttle_time_source_type": _SYSTEM_CLOCK}
+
+    @classmethod
+    def initialize_context(cls, context: Context, **kwargs: Any) -> None:
+        from rclpy.clock import Clock  # noqa: PLC0415 (clocks need contexts, which need logging)
+
+        super().initialize_context(context, **kwargs)
+        clock = context["throttle_time_source_type"]
+        if clock is _SYSTEM_CLOCK:
+            clock = Clock()
+        if not isinstance(clock, Clock):
+            raise ValueError(f'Received throttle_time_source_type of "{clock}" is not a clock instance')
+        context["throttle_clock"] = clock
+        context["throttle_last_logged"] = 0
+
+    @staticmethod
+    def should_log(context: Context) -> bool:
+        now_ns = context["throttle_clock"].now().nanoseconds
+        if now_ns < context["throttle_last_logged"] + context["throttle_duration_sec"] * 1e9:
+            return False
+        context["throttle_last_logged"] = now_ns
+        return True
+
+
+class SkipFirst(LoggingFilter):
+    """Lets all calls pass but the first."""
+
+    params: ClassVar[dict[str, Any]] = {"skip_first": None}
+
+    @classmethod
+    def initialize_context(cls, context: Context, **kwargs: Any) -> None:
+        super().initialize_context(context, **kwargs)
+        context["first_has_been_skipped"] = False
+
+    @staticmethod
+    def should_log(context: Context) -> bool:
+        skipped: bool = context["first_has_been_skipped"]
+        context["first_has_been_skipped"] = True
+        return skipped
+
+
+class Once(LoggingFilter):
+    """Lets the first call pass only."""
+
+    params: ClassVar[dict[str, Any]] = {"once": None}
+
+    @classmethod
+    def initialize_context(cls, context: Context, **kwargs: Any) -> None:
+        super().initialize_context(context, **kwargs)
+        context["has_been_logged_once"] = False
+
+    @staticmethod
+    def should_log(context: Context) -> bool:
+        logged: bool = context["has_been_logged_once"]
+        context["has_been_logged_once"] = True
+        return not logged
+
+
 # In the order in which they are asked.
-supported_filters = {
-    "throttle": _Filter(
-        {"throttle_duration_sec": None, "throttle_time_source_type": _SYSTEM_CLOCK}, _start_throttle, _throttle
-    ),
-    "skip_first": _Filter({"skip_first": None}, _start_skip_first, _skip_first),
-    "once": _Filter({"once": None}, _start_once, _once),
-}
+supported_filters: dict[str, type[LoggingFilter]] = {"throttle": Throttle, "skip_first": SkipFirst, "once": Once}
 _PARAMETERS = [name for entry in supported_filters.values() for name in entry.params]
 _NONE: list[str] = []
 
@@ -198,9 +226,7 @@ class RcutilsLogger:
         if context is None:
             context = {"name": name, "severity": LoggingSeverity(severity), "filters": filters}
             for entry in filters:
-                parameters = supported_filters[entry].params
-                context.update({key: kwargs.get(key, default) for key, default in parameters.items()})
-                supported_filters[entry].start(context)
+                supported_filters[entry].initialize_context(context, **kwargs)
             self.contexts[site] = context
         else:
             _check_unchanged(context, severity, name, filters, kwargs)
