@@ -42,11 +42,11 @@ class Message(metaclass=InterfaceMeta):
 
     def _snapshot(self) -> Any:
         """The message as it is now, for readers: nothing that happens to the original is seen in it."""
-        raise NotImplementedError  # compiled for each class
+        return _copier(type(self), "_snapshot")(self)
 
     def _share(self) -> Any:
         """A reader's own message of a snapshot: what can change is copied, the big buffers are the same."""
-        raise NotImplementedError  # compiled for each class
+        return _copier(type(self), "_share")(self)
 
     @classmethod
     def get_fields_and_field_types(cls) -> dict[str, str]:
@@ -96,8 +96,6 @@ def make_class(definition: MessageDefinition, resolve: Resolve) -> type[Any]:
         store: Setter = made.__dict__[f"_{field.name}"].__set__
         put = setter(field, store, nested.get(field.name))
         setattr(made, field.name, property(attrgetter(f"_{field.name}"), put, doc=str(field.type)))
-    made._snapshot = _CopyText(made, "_snapshot").compile()  # type: ignore[attr-defined]
-    made._share = _CopyText(made, "_share").compile()  # type: ignore[attr-defined]
     return made
 
 
@@ -146,6 +144,16 @@ def _default(scope: dict[str, Any], number: int, field: Field, nested: type[Any]
     return f"_array({TYPECODES[base]!r}, {key})" if values else f"_array({TYPECODES[base]!r})"
 
 
+def _copier(cls: type[Any], name: str) -> Callable[[Any], Any]:
+    """The compiled `_snapshot` or `_share` of a class, which replaces the method that asks for it."""
+    owner = next(entry for entry in cls.__mro__ if "_DEFINITION" in entry.__dict__)
+    compiled = owner.__dict__.get(name)
+    if compiled is None:
+        compiled = _CopyText(owner, name).compile()
+        setattr(owner, name, compiled)
+    return compiled  # type: ignore[no-any-return]
+
+
 class _CopyText:
     """Compiles `_snapshot` or `_share` of a class: structures that it holds are copied in place, without calls."""
 
@@ -186,7 +194,7 @@ class _CopyText:
                 lines.append(f"    {target}.{slot} = {copy}")
             elif kind.is_message:
                 copier = self._name("_f")
-                self._scope[copier] = getattr(_nested(cls, field.name), self._function)
+                self._scope[copier] = _copier(_nested(cls, field.name), self._function)
                 lines.append(f"    {target}.{slot} = [{copier}(x) for x in {source}.{slot}]")
             elif not kind.container:
                 lines.append(f"    {target}.{slot} = {source}.{slot}")

@@ -69,6 +69,9 @@ def _rclpy_stubs() -> dict[str, str]:
             continue
         dotted = ".".join(("cell", "runtime", "rclpy", *relative.with_suffix("").parts)).removesuffix(".__init__")
         names = _public_names(source)
+        if not names:
+            files[str(Path("rclpy") / relative.with_suffix(".pyi"))] = _HEADER
+            continue
         exports = "".join(f"    {name} as {name},\n" for name in names)
         listed = "".join(f'    "{name}",\n' for name in names)
         text = f"{_HEADER}from {dotted} import (\n{exports})\n\n__all__ = [\n{listed}]\n"
@@ -82,7 +85,10 @@ def _public_names(source: Path) -> list[str]:
     Raises:
         LookupError: the module has none.
     """
-    for node in ast.parse(source.read_text(encoding="utf-8")).body:
+    body = ast.parse(source.read_text(encoding="utf-8")).body
+    if len(body) == 1:
+        return []  # a package's docstring
+    for node in body:
         if isinstance(node, ast.Assign) and any(
             isinstance(target, ast.Name) and target.id == "__all__" for target in node.targets
         ):

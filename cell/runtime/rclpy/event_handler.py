@@ -264,6 +264,7 @@ class EventHandle(Handle):
         self._event_type = event_type
         self._listener: Callable[[], None] | None = None
         self._callback: Callable[[int], Any] | None = None
+        self._executor: Any = None
         self.ready = self._board.attach(self, event_type)
 
     def take_event(self) -> Any:
@@ -280,8 +281,22 @@ class EventHandle(Handle):
     def clear_on_new_event_callback(self) -> None:
         self._callback = None
 
+    @property
+    def _entity(self) -> EventHandle:
+        """A wait set waits for the handle itself."""
+        return self
+
+    def _join(self, executor: Any) -> None:
+        self._executor = executor
+
+    def _waiting(self) -> list[int]:
+        return [1] if self.ready else []
+
     def _changed(self) -> None:
         self.ready = True
+        executor = self._executor
+        if executor is not None:
+            executor._enqueue(self)
         if self._callback is not None:
             self._callback(1)
         if self._listener is not None:

@@ -6,6 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _names
+from . import executors as _  # noqa: F401 (as in rclpy: where nodes are, `rclpy.executors` is)
 from ._arguments import parse_arguments
 from ._node_entities import Compound, NodeEntities
 from ._node_handle import NodeHandle
@@ -119,6 +120,7 @@ class Node(NodeParameters, NodeEntities):
             self._start_parameter_services()
         if enable_logger_service:
             self._start_logger_service()
+        self._start_type_description_service()
 
     # Identity
 
@@ -255,6 +257,11 @@ class Node(NodeParameters, NodeEntities):
         from .parameter_service import ParameterService  # noqa: PLC0415 (it needs this module's class)
 
         self._parameter_service = ParameterService(self)
+
+    def _start_type_description_service(self) -> None:
+        from .type_description_service import TypeDescriptionService  # noqa: PLC0415 (it needs this module's class)
+
+        self._type_description_service = TypeDescriptionService(self)
 
     def _start_logger_service(self) -> None:
         from .logging_service import LoggingService  # noqa: PLC0415 (as above, and few nodes have it)

@@ -120,7 +120,8 @@ def test_parameters_are_read_and_set_when_services_are_called(graph: Any) -> Non
 
     values = call(GetParameters, "get_parameters", names=["a.x", "b"]).values
     assert values[0].integer_value == 1 and values[1].string_value == "text"
-    assert set(call(ListParameters, "list_parameters").result.names) == {"a.x", "b", "use_sim_time"}
+    names = set(call(ListParameters, "list_parameters").result.names)
+    assert names == {"a.x", "b", "start_type_description_service", "use_sim_time"}
     change = [Parameter("a.x", value=5).to_parameter_msg(), Parameter("nope", value=1).to_parameter_msg()]
     results = call(SetParameters, "set_parameters", parameters=change).results
     assert [result.successful for result in results] == [True, False]
