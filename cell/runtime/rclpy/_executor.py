@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Coroutine, Generator
+from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
 from ._work_queue import FOREVER_NS, Token, WorkQueue
@@ -179,7 +179,7 @@ class Executor(WorkQueue):
         """Runs one piece of work, waiting for it at most `timeout_sec` (None or negative: without limit)."""
         self._enter_spin()
         try:
-            self._run_next(_deadline_ns(timeout_sec), None)
+            self._run_until(None, _deadline_ns(timeout_sec), once=True)
         except (ShutdownException, TimeoutException, ConditionReachedException):
             return
         finally:
@@ -190,7 +190,7 @@ class Executor(WorkQueue):
         deadline_ns = _deadline_ns(timeout_sec)
         if type(self).spin_once_until_future_complete is not Executor.spin_once_until_future_complete:
             while self._context.ok() and not _ended(future) and not self._is_shutdown:
-                left_ns = deadline_ns - time.monotonic_ns()
+                left_ns = deadline_ns - monotonic_ns()
                 self.spin_once_until_future_complete(future, None if deadline_ns == FOREVER_NS else left_ns / 1e9)
                 if left_ns <= 0:
                     return
@@ -219,9 +219,14 @@ class Executor(WorkQueue):
             self._exit_spin()
 
     def _run_until(self, condition: Callable[[], bool] | None, deadline_ns: int, *, once: bool) -> None:
-        while self._context._ok and not self._is_shutdown and not (condition is not None and condition()):
-            self._run_next(deadline_ns, condition)
-            if once or (deadline_ns != FOREVER_NS and time.monotonic_ns() >= deadline_ns):
+        """Runs until the condition holds, the time is over (checked after each piece of work) or all is shut down."""
+        context = self._context
+        while context._ok and not self._is_shutdown and not (condition is not None and condition()):
+            ran = self._next(deadline_ns, condition)._execute(self)
+            if once:
+                if ran:
+                    return
+            elif deadline_ns != FOREVER_NS and monotonic_ns() >= deadline_ns:
                 return
 
     def _enter_spin(self) -> None:
@@ -323,6 +328,8 @@ class Executor(WorkQueue):
     def has_ready(self) -> bool:
         """True if `spin_until_idle` would run something."""
         self._release_timers()
+        if self._ready and self._slots:
+            self._rouse()
         return bool(self._ready)
 
     def next_timer_ns(self, clock: Clock | None = None) -> int | None:
@@ -362,8 +369,9 @@ class Executor(WorkQueue):
         Raises:
             TimeoutException, ShutdownException, ExternalShutdownException, ConditionReachedException: none came.
         """
+        heap = self._real_timers
         while True:
-            if self._sim_due or self._real_timers:
+            if self._sim_due or (heap and heap[0][0] <= monotonic_ns()):
                 self._release_timers()
             if condition is not None and condition():
                 raise ConditionReachedException()
@@ -375,21 +383,16 @@ class Executor(WorkQueue):
                 return self._ready.popleft()
             except IndexError:
                 pass
-            if deadline_ns != FOREVER_NS and time.monotonic_ns() >= deadline_ns:
+            if deadline_ns != FOREVER_NS and monotonic_ns() >= deadline_ns:
                 raise TimeoutException()
             self._sleep(deadline_ns, condition)
-
-    def _run_next(self, deadline_ns: int, condition: Callable[[], bool] | None) -> None:
-        """Runs one token that has something to run."""
-        while not self._next(deadline_ns, condition)._execute(self):
-            pass
 
 
 def _deadline_ns(timeout_sec: float | None) -> int:
     """The end of a waiting time, monotonic; None and negative mean no limit."""
     if timeout_sec is None or timeout_sec < 0:
         return FOREVER_NS
-    return time.monotonic_ns() + int(timeout_sec * 1e9)
+    return monotonic_ns() + int(timeout_sec * 1e9)
 
 
 def _ended(future: Any) -> bool:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 import weakref
 from collections import deque
 from collections.abc import Callable
+from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 from ._executor import ConditionReachedException, Executor, ExternalShutdownException
@@ -20,6 +20,7 @@ from ._work_queue import FOREVER_NS, Slot, Token
 
 if TYPE_CHECKING:
     from .context import Context
+    from .timer import Timer
 
 # How long a due timer may wait for the worker that watches, before another one is called in, ns.
 _GRACE_NS = 5_000_000
@@ -163,8 +164,8 @@ class MultiThreadedExecutor(Executor):
             self._waking = True
             self._executor.call_in()
 
-    def _arm(self, timer: object) -> None:
-        super()._arm(timer)  # type: ignore[arg-type]
+    def _arm(self, timer: Timer, left_ns: int) -> None:
+        super()._arm(timer, left_ns)
         if self._minder_until_ns and self._next_timer_due_ns() + _GRACE_NS < self._minder_until_ns:
             self._wake_minder()
 
@@ -172,10 +173,10 @@ class MultiThreadedExecutor(Executor):
 
     def _run_until(self, condition: Callable[[], bool] | None, deadline_ns: int, *, once: bool) -> None:
         try:
-            if once:
-                super()._run_until(condition, deadline_ns, once=True)
-                return
             self._raise_error()
+            if once:
+                self._hand_over(condition, deadline_ns)
+                return
             self._waking = False
             self._open = True
             self._executor.call_in()
@@ -196,12 +197,13 @@ class MultiThreadedExecutor(Executor):
             self._raise_error()
             if self._is_shutdown or not self._context._ok or (condition is not None and condition()):
                 return
-            now_ns = time.monotonic_ns()
+            now_ns = monotonic_ns()
             if now_ns >= deadline_ns:
                 return
             due_ns = self._next_timer_due_ns()
             if due_ns + _GRACE_NS <= now_ns:
                 self._release_timers()
+                self._stir()
                 continue
             until_ns = min(deadline_ns, due_ns + _GRACE_NS)
             self._minder_until_ns = until_ns
@@ -215,8 +217,8 @@ class MultiThreadedExecutor(Executor):
         if slot is not None:
             slot.release()
 
-    def _run_next(self, deadline_ns: int, condition: Callable[[], bool] | None) -> None:
-        self._raise_error()
+    def _hand_over(self, condition: Callable[[], bool] | None, deadline_ns: int) -> None:
+        """Gives one piece of work to a worker, and does not wait for its end."""
         done = self._has_error if condition is None else lambda: self._has_error() or condition()
         try:
             self._handed.append(self._next(deadline_ns, done))
@@ -269,7 +271,7 @@ class MultiThreadedExecutor(Executor):
                     continue
             if not self._open or self._is_shutdown or not self._context._ok:
                 return None
-            if self._sim_due or self._real_timers:
+            if self._sim_due or self._next_timer_due_ns() <= monotonic_ns():
                 self._release_timers()
             try:
                 token = self._ready.popleft()

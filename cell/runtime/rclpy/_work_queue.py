@@ -9,10 +9,11 @@ from __future__ import annotations
 import heapq
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from itertools import count
+from threading import Lock, get_ident
+from time import monotonic_ns
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -44,20 +45,24 @@ class _PollSlot:
     def __init__(self) -> None:
         self.fileno = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._owner = 0
+        self._written = False
 
-    def claim(self) -> None:
-        self._owner = threading.get_ident()
+    def prepare(self) -> None:
+        """For a wait of this thread."""
+        self._owner = get_ident()
+        if self._written:
+            self._written = False
+            try:
+                os.eventfd_read(self.fileno)
+            except BlockingIOError:
+                return
 
     def release(self) -> None:
         # What the pump's callbacks bring on the waiting thread itself is seen when the wait returns.
-        if self._owner != threading.get_ident():
+        if self._owner != get_ident():
             os.eventfd_write(self.fileno, 1)
-
-    def drain(self) -> None:
-        try:
-            os.eventfd_read(self.fileno)
-        except BlockingIOError:
-            return
+            # Afterwards: a wait that begins in between ends at once, and the next one reads.
+            self._written = True
 
     def __del__(self) -> None:
         os.close(self.fileno)
@@ -116,18 +121,19 @@ class WorkQueue:
         for _ in range(len(self._slots)):
             self._rouse()
 
-    def _arm(self, timer: Timer) -> None:
-        """Takes note of when a timer is due."""
+    def _arm(self, timer: Timer, left_ns: int) -> None:
+        """Takes note of a timer that is due in `left_ns` of its clock."""
         if timer._clock._is_set_from_outside:
             with self._lock:
                 self._sim_timers.add(timer)
-            if timer.is_ready():
+            if left_ns <= 0:
                 self._sim_timer_due()
             return
         # In monotonic time, so that timers of both real clocks can stand in one heap.
-        due_ns = time.monotonic_ns() + timer._next_ns - timer._clock._read()
+        due_ns = monotonic_ns() + left_ns
         with self._lock:
-            self._sim_timers.discard(timer)
+            if self._sim_timers:
+                self._sim_timers.discard(timer)
             listed_ns = timer._listed_ns
             if listed_ns is not None and listed_ns <= due_ns:
                 # Looked at before it is due, and listed again then: a timer that is often reset stays one entry.
@@ -145,34 +151,37 @@ class WorkQueue:
     # Taking work
 
     def _release_timers(self) -> None:
-        """Queues all due timers, the earliest first."""
+        """Queues all due timers, the earliest first; the caller looks at the queue, and so rouses nobody."""
         if self._sim_due:
             self._sim_due = False
             with self._lock:
                 due = [timer for timer in self._sim_timers if timer.is_ready() and not timer._queued]
                 for timer in sorted(due, key=lambda entry: (entry._next_ns, entry._sequence)):
                     timer._queued = True
-                    self._enqueue(timer)
+                    self._ready.append(timer)
         heap = self._real_timers
         if not heap:
             return
-        now_ns = time.monotonic_ns()
+        now_ns = monotonic_ns()
         with self._lock:
             while heap and heap[0][0] <= now_ns:
                 due_ns, _, _, timer = heapq.heappop(heap)
                 if timer._listed_ns != due_ns or timer._executor is not self:
                     continue
                 timer._listed_ns = None
-                if timer.is_ready():
-                    if not timer._queued:
-                        timer._queued = True
-                        self._enqueue(timer)
-                elif not timer._canceled:
-                    self._arm(timer)
+                if timer._canceled or timer._queued:
+                    continue
+                left_ns = timer._next_ns - timer._clock._read()
+                if left_ns > 0:
+                    self._arm(timer, left_ns)
+                else:
+                    timer._queued = True
+                    self._ready.append(timer)
 
     def _pop(self) -> Token | None:
         """The next token, without waiting."""
-        if self._sim_due or self._real_timers:
+        heap = self._real_timers
+        if self._sim_due or (heap and heap[0][0] <= monotonic_ns()):
             self._release_timers()
         try:
             return self._ready.popleft()
@@ -181,8 +190,11 @@ class WorkQueue:
 
     def _next_timer_due_ns(self) -> int:
         """When the earliest timer on a real clock wants to be looked at, monotonic."""
-        with self._lock:
-            return self._real_timers[0][0] if self._real_timers else FOREVER_NS
+        heap = self._real_timers
+        try:
+            return heap[0][0]
+        except IndexError:
+            return FOREVER_NS
 
     # Sleeping
 
@@ -191,49 +203,47 @@ class WorkQueue:
 
         With `watch` the thread also wakes for timers, and waits for the transports' descriptors.
         """
-        pump = self._context._bus.pump if watch else None
-        if pump is None or not pump.active:
-            self._sleep_on_lock(until_ns, condition, watch)
+        if watch and self._context._bus.pump.active and self._sleep_in_pump(until_ns, condition):
             return
+        slot = Lock()
+        slot.acquire()
+        if watch:
+            self._watcher = slot
+            self._watched_until_ns = FOREVER_NS
+        slots = self._slots
+        slots.append(slot)
+        try:
+            # Whoever adds work from here on sees the slot; what was added before is seen here.
+            wait_s = self._time_left_s(until_ns, condition, watch)
+            if wait_s:
+                slot.acquire(True, wait_s)
+        finally:
+            if watch:
+                self._watched_until_ns = 0
+            if slots:
+                _discard(slots, slot)
+
+    def _sleep_in_pump(self, until_ns: int, condition: Callable[[], bool] | None) -> bool:
+        """Sleeps in the transports' pump; False where somebody else waits there."""
         slot = self._poll_slot
         if slot is None:
             slot = self._poll_slot = _PollSlot()
-        slot.claim()
+        slot.prepare()
         self._watcher = slot
         self._watched_until_ns = FOREVER_NS
         self._slots.append(slot)
         led = True
         try:
-            wait_s = self._time_left_s(until_ns, condition, watch)
-            if wait_s is None or wait_s > 0:
-                led = pump.wait(slot.fileno, wait_s)
+            wait_s = self._time_left_s(until_ns, condition, True)
+            if wait_s:
+                led = self._context._bus.pump.wait(slot.fileno, None if wait_s < 0 else wait_s)
         finally:
             self._watched_until_ns = 0
             _discard(self._slots, slot)
-            slot.drain()
-        if not led:
-            self._sleep_on_lock(until_ns, condition, watch)
+        return led
 
-    def _sleep_on_lock(self, until_ns: int, condition: Callable[[], bool] | None, watch: bool) -> None:
-        slot = threading.Lock()
-        slot.acquire()
-        if watch:
-            self._watcher = slot
-            self._watched_until_ns = FOREVER_NS
-        self._slots.append(slot)
-        try:
-            wait_s = self._time_left_s(until_ns, condition, watch)
-            if wait_s is None:
-                slot.acquire()
-            elif wait_s > 0:
-                slot.acquire(True, min(wait_s, _LONGEST_S))
-        finally:
-            if watch:
-                self._watched_until_ns = 0
-            _discard(self._slots, slot)
-
-    def _time_left_s(self, until_ns: int, condition: Callable[[], bool] | None, watch: bool) -> float | None:
-        """How long to sleep, once the slot is out; 0 where there is something to do, None for no limit."""
+    def _time_left_s(self, until_ns: int, condition: Callable[[], bool] | None, watch: bool) -> float:
+        """How long to sleep, once the slot is out; 0 where there is something to do, -1 for no limit."""
         if (
             self._ready
             or self._sim_due
@@ -243,9 +253,13 @@ class WorkQueue:
         ):
             return 0.0
         if watch:
-            until_ns = min(until_ns, self._next_timer_due_ns())
+            due_ns = self._next_timer_due_ns()
+            until_ns = min(until_ns, due_ns)
             self._watched_until_ns = until_ns
-        return None if until_ns == FOREVER_NS else max((until_ns - time.monotonic_ns()) / 1e9, 0.0)
+        if until_ns == FOREVER_NS:
+            return -1.0
+        left_ns = until_ns - monotonic_ns()
+        return 0.0 if left_ns <= 0 else min(left_ns / 1e9, _LONGEST_S)
 
 
 def _discard(slots: deque[Slot], slot: Slot) -> bool:

@@ -113,3 +113,21 @@ class MutuallyExclusiveCallbackGroup(CallbackGroup):
             raise AssertionError("the callback group is held by another entity")
         self._active_entity = None
         self._permit.append(True)
+
+    def _claim(self, entity: Entity) -> bool:
+        try:
+            self._permit.pop()
+        except IndexError:
+            self._deferred.append(entity)
+            # Whoever held the group may have let go between the two lines.
+            if self._permit:
+                self._wake_deferred()
+            return False
+        self._active_entity = entity
+        return True
+
+    def _release(self, entity: Entity) -> None:
+        self._active_entity = None
+        self._permit.append(True)
+        if self._deferred:
+            self._wake_deferred()

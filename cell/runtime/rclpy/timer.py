@@ -186,7 +186,7 @@ class Timer(Entity):
         """Tells the executor when the timer is due next."""
         executor = self._executor
         if executor is not None and not self._canceled:
-            executor._arm(self)
+            executor._arm(self, self._next_ns - self._clock._read())
 
     def _join(self, executor: Executor | None) -> None:
         self._executor = executor
@@ -208,7 +208,9 @@ class Timer(Entity):
             missed = 1 + (now - following - 1) // self._period_ns if self._period_ns else 0
             following = following + missed * self._period_ns if self._period_ns else now
         self._next_ns = following
-        self._arm()
+        executor = self._executor
+        if executor is not None:
+            executor._arm(self, following - now)
         callback = self._callback
         if callback is None:
             return None
