@@ -51,7 +51,7 @@ class Override(NamedTuple):
 
 
 class Arguments:
-    """What was read; overrides in the order of precedence, the last one wins. A switch that is not set is None."""
+    """What was read, overrides in the order of reading. A switch that is not set is None."""
 
     def __init__(self) -> None:
         self.remaps: list[Remap] = []
@@ -70,15 +70,24 @@ class Arguments:
     def namespace(self, node: str) -> str | None:
         return self._special(("__ns",), node)
 
-    def overrides_for(self, name: str, namespace: str) -> dict[str, Any]:
-        """The parameters of one node, by name."""
+    def overrides_for(self, name: str, namespace: str) -> list[Override]:
+        """The entries for one node; the last one of a parameter wins.
+
+        As in rcl, all entries with the same pattern stand where the first of them stood: what a file says to a node
+        wins over `-p name:=value` (which speaks to every node), if the file spoke to every node before.
+        """
         if not self.overrides:
-            return {}
-        from ._parameter_file import matches, rank  # noqa: PLC0415 (only where there are parameters)
+            return []
+        from ._parameter_file import matches  # noqa: PLC0415 (only where there are parameters)
 
         full_name = f"{namespace.rstrip('/')}/{name}"
-        found = [entry for entry in self.overrides if matches(entry.pattern, full_name)]
-        return {entry.name: entry.value for entry in sorted(found, key=lambda entry: rank(entry.pattern))}
+        first: dict[str, int] = {}
+        for entry in self.overrides:
+            first.setdefault(entry.pattern, len(first))
+        fitting = {pattern for pattern in first if matches(pattern, full_name)}
+        found = [entry for entry in self.overrides if entry.pattern in fitting]
+        found.sort(key=lambda entry: first[entry.pattern])
+        return found
 
     def _special(self, keys: tuple[str, ...], node: str) -> str | None:
         return next((rule.target for rule in self.remaps if rule.source in keys and rule.node in ("", node)), None)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ._arguments import Arguments
-from ._parameter_file import matches, rank
 from ._parameters import ParameterStore, PostSetCallback, PreSetCallback, SetCallback
 from .exceptions import ParameterAlreadyDeclaredException, ParameterNotDeclaredException
 from .parameter import PARAMETER_SEPARATOR_STRING, Parameter, parameter_value_to_python
@@ -313,15 +312,14 @@ class NodeParameters:
     def _collect_overrides(self, given: list[Parameter[Any]] | None) -> dict[str, Parameter[Any]]:
         """What the node's parameters are to be: from the command line, then from the program, which wins.
 
-        As in rcl, the node's own arguments win over those of the process among entries of the same reach, and the
-        reach goes first: `/**` (where `-p name:=value` stands, too), then wildcards, then the node's full name.
+        As in rcl, the node's own arguments win over those of the process; for the order among entries see
+        `Arguments.overrides_for`.
         """
         found: dict[str, Parameter[Any]] = {}
-        full_name = f"{self._namespace.rstrip('/')}/{self._name}"
         entries = [
-            entry for rules in reversed(self._rules) for entry in rules.overrides if matches(entry.pattern, full_name)
+            entry for rules in reversed(self._rules) for entry in rules.overrides_for(self._name, self._namespace)
         ]
-        for entry in sorted(entries, key=lambda entry: rank(entry.pattern)):
+        for entry in entries:
             try:
                 found[entry.name] = Parameter(entry.name, value=entry.value)
             except TypeError as error:

@@ -95,9 +95,7 @@ class Subscription(Entity, Generic[MsgT]):
         self.callback = callback
         if content_filter_options is not None:
             self.set_content_filter(*content_filter_options)
-        endpoint.qos = qos = settled_profile(
-            endpoint.qos, [peer.qos for peer in bus.peers(endpoint)], publisher=False
-        )
+        endpoint.qos = qos = settled_profile(endpoint.qos, [peer.qos for peer in bus.peers(endpoint)], publisher=False)
         self._depth = 0 if qos.history == HistoryPolicy.KEEP_ALL else max(1, qos.depth)
         deadline_ns = watched_ns(qos.deadline.nanoseconds)
         if deadline_ns:
@@ -106,9 +104,7 @@ class Subscription(Entity, Generic[MsgT]):
         self._is_plain = self._deadline is None and self._filter is None
         self._handle = SubscriptionHandle(self)
         callbacks = event_callbacks if event_callbacks is not None else SubscriptionEventCallbacks()
-        self.event_handlers: list[EventHandler] = callbacks.create_event_handlers(
-            callback_group, self._handle, topic
-        )
+        self.event_handlers: list[EventHandler] = callbacks.create_event_handlers(callback_group, self._handle, topic)
         callback_group.add_entity(self)
         endpoint.observer = self
         bus.add_reader(self)
@@ -194,12 +190,12 @@ class Subscription(Entity, Generic[MsgT]):
                 return
             if self._deadline is not None:
                 self._deadline.touch()
-        received_ns = time.time_ns() if self._wants_info else 0
+        # Always: whoever takes the message by the handle wants to know, too.
+        received_ns = time.time_ns()
         expires_ns = 0
         if source is not None and source.lifespan_ns:
-            now_ns = received_ns or time.time_ns()
-            expires_ns = (stamp_ns or now_ns) + source.lifespan_ns
-            if expires_ns <= now_ns:
+            expires_ns = (stamp_ns or received_ns) + source.lifespan_ns
+            if expires_ns <= received_ns:
                 return
         depth = self._depth
         queue = self._queue

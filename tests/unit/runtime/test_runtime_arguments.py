@@ -51,7 +51,7 @@ def overrides(arguments: list[str], name: str, namespace: str) -> dict[str, Any]
     context = Context()
     context.init(["prog", "--ros-args", *arguments], domain_id=90)
     try:
-        found = context._arguments.overrides_for(name, namespace)
+        found = {entry.name: entry.value for entry in context._arguments.overrides_for(name, namespace)}
     finally:
         context.shutdown()
     return found
@@ -86,7 +86,10 @@ def test_last_one_wins_when_file_and_rule_disagree(tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
     file.write_text(FILE)
     found = overrides(["--params-file", str(file), "-p", "gain:=2.5", "-p", "other:gain:=7.0"], "camera", "/")
-    assert found["gain"] == 2.5
+    assert found["gain"] == 2.5 and found["name"] == "everyone"
+    # Entries of one pattern stand together: the file spoke to every node first, and to this node after that.
+    found = overrides(["--params-file", str(file), "-p", "name:=argument"], "camera", "/line")
+    assert found["name"] == "line"
     assert overrides(["-p", "other:gain:=7.0"], "other", "/") == {"gain": 7.0}
     assert overrides(["-p", "words:=[a, b]", "-p", "flag:=false"], "a", "/") == {"words": ["a", "b"], "flag": False}
 
