@@ -28,7 +28,8 @@ class Pump:
         self._reading: Callbacks = {}
         self._writing: Callbacks = {}
         self._leading = threading.Lock()
-        self._changing = threading.Lock()
+        # A signal's handler may end transports while this thread begins or ends one.
+        self._changing = threading.RLock()
         self._thread: threading.Thread | None = None
         # Interrupts whoever waits: what he waits for has changed, or an executor wants to wait itself.
         self._interrupt = -1
@@ -102,8 +103,10 @@ class Pump:
         self.__init__()  # type: ignore[misc]
 
     def _poke(self) -> None:
-        if self._interrupt >= 0:
-            os.eventfd_write(self._interrupt, 1)
+        # The own thread closes the descriptor when nothing is left to wait for.
+        with self._changing:
+            if self._interrupt >= 0:
+                os.eventfd_write(self._interrupt, 1)
 
     def _poll(self, wake_fileno: int, timeout_s: float | None) -> None:
         reading, writing = self._reading, self._writing
