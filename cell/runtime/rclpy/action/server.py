@@ -175,8 +175,10 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         self._destroyed = True
         for handle in list(self._goal_handles.values()):
             handle.destroy()
-        for entity in (*self._services, self._executions, self._expiry):
-            entity.destroy()
+        for service in self._services:
+            service.destroy()
+        self._executions.destroy()
+        self._expiry.destroy()
         self._node.destroy_publisher(self._feedback)
         self._node.destroy_publisher(self._status)
         self._node._disown_parts(self)
