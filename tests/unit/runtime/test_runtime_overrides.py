@@ -55,15 +55,15 @@ def values(node_name: str, namespace: str, arguments: list[str], own: list[str] 
     }
 
 
-def test_closest_entry_wins_when_several_fit(tmp_path: Path) -> None:
+def test_last_pattern_wins_when_several_fit(tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
     file.write_text(FILE)
     assert values("camera", "/line", ["--params-file", str(file)]) == {
         "by_name": "full",
-        "a": "full",
-        "b": "full",
-        "c": "full",
-        "d": "star",
+        "a": "every",
+        "b": "star",
+        "c": "star",
+        "d": "every",
         "e": "every",
         "below": True,
     }
@@ -73,16 +73,24 @@ def test_closest_entry_wins_when_several_fit(tmp_path: Path) -> None:
         "d": "every",
         "e": "every",
     }
-    assert values("deep", "/line/two", ["--params-file", str(file)])["a"] == "stars"
+    assert values("deep", "/line/two", ["--params-file", str(file)])["b"] == "stars"
 
 
-def test_own_arguments_win_when_their_reach_is_the_same(tmp_path: Path) -> None:
+def test_pattern_keeps_its_place_when_it_comes_again(tmp_path: Path) -> None:
+    # As in rcl: what `-p` says goes to `/**`, which stands before the node's own entry.
+    file = tmp_path / "params.yaml"
+    file.write_text("/**:\n  ros__parameters: {a: every, b: every}\n/camera:\n  ros__parameters: {a: own}\n")
+    found = values("camera", "/", ["--params-file", str(file), "-p", "a:=argument", "-p", "b:=argument"])
+    assert found == {"a": "own", "b": "argument"}
+
+
+def test_own_arguments_win_when_process_has_others(tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
     file.write_text(FILE)
     found = values(
         "camera", "/line", ["--params-file", str(file), "-p", "e:=process"], ["-p", "e:=own", "-p", "a:=own"]
     )
-    assert found["e"] == "own" and found["a"] == "full"
+    assert found["e"] == "own" and found["a"] == "own"
 
 
 @pytest.mark.parametrize(
