@@ -131,9 +131,7 @@ def _nodes(tree: dict[Any, Any], prefix: str) -> list[tuple[str, dict[str, Any]]
             if not isinstance(value[PARAMETERS], dict):
                 raise RuntimeError(f"YAML file is not a valid ROS parameter file for node {name}")
             found.append((name, value[PARAMETERS]))
-        nested = {inner: entry for inner, entry in value.items() if inner != PARAMETERS}
-        if nested or not value:
-            found += _nodes(nested, name)
+        found += _nodes({inner: entry for inner, entry in value.items() if inner != PARAMETERS}, name)
     return found
 
 

@@ -4,6 +4,7 @@ from cell.runtime.rclpy.qos_overriding_options import (
     QoSOverridingOptions as QoSOverridingOptions,
     QoSPolicyKind as QoSPolicyKind,
     QosCallbackResult as QosCallbackResult,
+    QosCallbackType as QosCallbackType,
 )
 
 __all__ = [
@@ -11,4 +12,5 @@ __all__ = [
     "QoSOverridingOptions",
     "QoSPolicyKind",
     "QosCallbackResult",
+    "QosCallbackType",
 ]
