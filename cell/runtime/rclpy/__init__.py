@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .context import Context
 from .signals import SignalHandlerOptions, install_signal_handlers, uninstall_signal_handlers
 from .task import Future
-from .utilities import get_default_context, get_rmw_implementation_identifier, ok, try_shutdown
+from .utilities import _end, get_default_context, get_rmw_implementation_identifier, ok, try_shutdown
 from .utilities import shutdown as _shutdown
 
 if TYPE_CHECKING:
@@ -50,15 +50,14 @@ class InitContextManager:
 
     def __init__(self, context: Context, installed: bool) -> None:
         self.context = context
-        self._installed = installed
+        self.installed_signal_handlers = installed
 
     def __enter__(self) -> InitContextManager:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        if self.context.ok():
-            self.context.shutdown()
-        if self._installed:
+        _end(self.context)
+        if self.installed_signal_handlers:
             uninstall_signal_handlers()
 
 
@@ -73,7 +72,7 @@ def init(
 
     Raises:
         RuntimeError: it is initialised already.
-        UnknownROSArgsError, ValueError: a bad `--ros-args` section.
+        UnknownROSArgsError, RCLError: a bad `--ros-args` section.
     """
     chosen = get_default_context() if context is None else context
     if signal_handler_options is None:
@@ -178,3 +177,19 @@ def _with_node(node: Node, executor: Executor | None, run: Callable[[Executor], 
     finally:
         if added:
             chosen.remove_node(node)
+
+
+_LAZY = frozenset(
+    ("action", "executors", "logging", "node", "parameter", "qos", "serialization", "subscription", "timer")
+)
+
+
+def __getattr__(name: str) -> Any:
+    """`rclpy.executors` and the like are there after `import rclpy`, but load when they are asked for."""
+    from importlib import import_module  # noqa: PLC0415 (see above)
+
+    if name in _LAZY:
+        return import_module(f"rclpy.{name}")
+    if name == "Parameter":
+        return import_module("rclpy.parameter").Parameter
+    raise AttributeError(f"module 'rclpy' has no attribute {name!r}")

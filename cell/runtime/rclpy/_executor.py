@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .node import Node
     from .waitable import Waitable
 
-    Ready = tuple[Task[Any], Entity | Waitable | None, Node | None]
+    Ready = tuple[Task[Any], Entity | Waitable[Any] | None, Node | None]
 
 
 class TimeoutException(Exception):

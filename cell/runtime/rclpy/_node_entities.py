@@ -247,7 +247,7 @@ class NodeEntities(NodeGraph):
     def add_waitable(self, waitable: Waitable[Any]) -> None:
         """Lets the node's executor run a compound entity."""
         self._waitables.append(waitable)
-        waitable._attach(self)
+        waitable._attach(self._context)
         self._own(waitable)
 
     def remove_waitable(self, waitable: Waitable[Any]) -> None:

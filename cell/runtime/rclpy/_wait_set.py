@@ -32,7 +32,7 @@ class _Waker:
     def _enqueue_first(self, token: object) -> None:
         self._wake()
 
-    def _arm(self, timer: Timer) -> None:
+    def _arm(self, timer: Timer, left_ns: int) -> None:
         """A timer's time comes by itself; see `WaitSet._join` and `WaitSet.wait`."""
         self._wake()
 

@@ -32,17 +32,17 @@ TopicEndpointTypeEnum = EndpointTypeEnum
 class _EndpointInfo:
     """Fields that can be read, set, compared and printed; what is set is checked by an assertion, as in rclpy."""
 
-    __slots__: tuple[str, ...] = ()
+    _fields: tuple[str, ...] = ()
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return False
-        return all(getattr(self, slot) == getattr(other, slot) for slot in self.__slots__)
+        return all(getattr(self, name) == getattr(other, name) for name in self._fields)
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        fields = ", ".join(f"{slot[1:]}={getattr(self, slot)!r}" for slot in self.__slots__)
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._fields)
         return f"{type(self).__name__}({fields})"
 
 
@@ -101,14 +101,14 @@ def _profiles(value: Any) -> list[QoSProfile]:
 class TopicEndpointInfo(_EndpointInfo):
     """A publisher or a subscription."""
 
-    __slots__ = (
-        "_endpoint_gid",
-        "_endpoint_type",
-        "_node_name",
-        "_node_namespace",
-        "_qos_profile",
-        "_topic_type",
-        "_topic_type_hash",
+    _fields = (
+        "node_name",
+        "node_namespace",
+        "topic_type",
+        "topic_type_hash",
+        "endpoint_type",
+        "endpoint_gid",
+        "qos_profile",
     )
 
     node_name: str = _field("node_name", _text)
@@ -155,15 +155,15 @@ class TopicEndpointInfo(_EndpointInfo):
 class ServiceEndpointInfo(_EndpointInfo):
     """A server or a client; where a middleware makes it of two topics, with the reader's and the writer's profile."""
 
-    __slots__ = (
-        "_endpoint_count",
-        "_endpoint_gids",
-        "_endpoint_type",
-        "_node_name",
-        "_node_namespace",
-        "_qos_profiles",
-        "_service_type",
-        "_service_type_hash",
+    _fields = (
+        "node_name",
+        "node_namespace",
+        "service_type",
+        "service_type_hash",
+        "qos_profiles",
+        "endpoint_gids",
+        "endpoint_type",
+        "endpoint_count",
     )
 
     node_name: str = _field("node_name", _text)

@@ -13,11 +13,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from .context import _shut_down_all
-from .guard_condition import GuardCondition
 
 if TYPE_CHECKING:
-    from .callback_groups import CallbackGroup
-    from .context import Context
+    from ._signal_guard import SignalHandlerGuardCondition
 
 __all__ = [
     "SignalHandlerGuardCondition",
@@ -75,19 +73,6 @@ def get_current_signal_handlers_options() -> SignalHandlerOptions:
     return SignalHandlerOptions(value)
 
 
-class SignalHandlerGuardCondition(GuardCondition):
-    """Triggered by every signal that is handled, before the contexts are shut down."""
-
-    def __init__(self, context: Context | None = None, callback_group: CallbackGroup | None = None) -> None:
-        super().__init__(callback=None, callback_group=callback_group, context=context)
-        _guards.append(self)
-
-    def destroy(self) -> None:
-        if self in _guards:
-            _guards.remove(self)
-        super().destroy()
-
-
 def _on_signal(number: int, frame: FrameType | None) -> None:
     for guard in list(_guards):
         guard.trigger()
@@ -95,3 +80,11 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
     previous = _previous.get(number)
     if callable(previous):
         previous(number, frame)
+
+
+def __getattr__(name: str) -> Any:
+    if name != "SignalHandlerGuardCondition":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import _signal_guard  # noqa: PLC0415 (few programs need it, and all import this module)
+
+    return _signal_guard.SignalHandlerGuardCondition

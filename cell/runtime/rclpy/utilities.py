@@ -8,6 +8,7 @@ import threading
 from .context import Context
 
 __all__ = [
+    "get_available_rmw_implementations",
     "get_default_context",
     "get_rmw_implementation_identifier",
     "ok",
@@ -39,6 +40,11 @@ def get_default_context(*, shutting_down: bool = False) -> Context:
         return _default
 
 
+def get_available_rmw_implementations() -> set[str]:
+    """The names of all middlewares: there is one."""
+    return {get_rmw_implementation_identifier()}
+
+
 def ok(*, context: Context | None = None) -> bool:
     return (context if context is not None else get_default_context()).ok()
 
@@ -49,12 +55,29 @@ def shutdown(*, context: Context | None = None) -> None:
     context.shutdown()
 
 
-def try_shutdown(*, context: Context | None = None) -> None:
-    if context is None:
-        with _lock:
-            context = _default
+def _end(context: Context) -> None:
+    """Ends a context; the default one is used up then."""
+    global _default  # noqa: PLW0603 (see get_default_context)
+    with _lock:
+        if context is _default:
+            _default = None
+    context.try_shutdown()
+
+
+def try_shutdown(*, context: Context | None = None, uninstall_handlers: bool | None = None) -> None:
+    """As `shutdown`; nothing happens where the context is not initialised. The default one is used up then, too."""
+    global _default
     if context is not None:
         context.try_shutdown()
+        return
+    with _lock:
+        context, _default = _default, None
+    if context is not None:
+        context.try_shutdown()
+        if uninstall_handlers is not False:
+            from .signals import uninstall_signal_handlers  # noqa: PLC0415 (signals need contexts)
+
+            uninstall_signal_handlers()
 
 
 def remove_ros_args(args: list[str] | None = None) -> list[str]:

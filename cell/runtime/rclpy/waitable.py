@@ -10,9 +10,9 @@ from ._wait_set import WaitSet
 
 if TYPE_CHECKING:
     from .callback_groups import CallbackGroup
+    from .context import Context
     from .executors import Executor
     from .future import Future
-    from .node import Node
 
 __all__ = ["NumberOfEntities", "Waitable"]
 
@@ -113,8 +113,8 @@ class Waitable(Entity, Generic[T]):
 
     # Inside
 
-    def _attach(self, node: Node) -> None:
-        self._wait_set = wait_set = WaitSet(context=node.context.handle, wake=self._wake)
+    def _attach(self, context: Context) -> None:
+        self._wait_set = wait_set = WaitSet(context=context.handle, wake=self._wake)
         self.add_to_wait_set(wait_set)
 
     def _detach(self) -> None:
