@@ -116,6 +116,12 @@ def test_filters_run_in_order_when_several_are_asked_for() -> None:
         logger.info("x", throttle_duration_sec=2, throttle_time_source_type="STEADY")
 
 
+def test_message_is_refused_when_it_is_no_text() -> None:
+    with pytest.raises(TypeError, match="int"):
+        get_logger("text_test").info(5)  # type: ignore[arg-type]
+    assert not get_logger("text_test").debug(5)  # type: ignore[arg-type]
+
+
 def test_filter_says_nothing_when_level_forbids_the_record() -> None:
     logger = get_logger("level_first_test")
     assert not any(logger.debug("x", nonsense=True) for _ in range(2))

@@ -213,7 +213,7 @@ class RcutilsLogger:
                 `throttle_duration_sec` (s), `throttle_time_source_type` (a clock; by default the system's).
 
         Raises:
-            TypeError: a filter's parameter is missing or unknown.
+            TypeError: the message is no text, or a filter's parameter is missing or unknown.
             ValueError: the severity, the name or the filters are others than at the last call from the same place.
         """
         if not self.is_enabled_for(severity):
@@ -233,9 +233,11 @@ class RcutilsLogger:
         for entry in filters:
             if not supported_filters[entry].should_log(context):
                 return False
+        if not isinstance(message, str):
+            raise TypeError(f"a log message is a str, not {type(message).__name__}")
         code = frame.f_code
         record = Record(
-            context["severity"], name, str(message), time.time_ns(), code.co_name, code.co_filename, frame.f_lineno
+            context["severity"], name, message, time.time_ns(), code.co_name, code.co_filename, frame.f_lineno
         )
         output.write(record)
         if output.rosout:
