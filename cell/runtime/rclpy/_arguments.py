@@ -6,23 +6,23 @@ files as rcl_yaml_param_parser reads them.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._rclpy_errors import RCLInvalidROSArgsError, UnknownROSArgsError
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator
     from pathlib import Path
 
+# Patterns as text: few programs get arguments, and compiling them takes longer than the rest of this module.
 _TOKEN = r"[A-Za-z_]\w*"
-_NODE_PREFIX = re.compile(rf"({_TOKEN}):(?!=|//)(.*)", re.ASCII | re.DOTALL)
-_SOURCE = re.compile(rf"(rostopic://|rosservice://)?(~|(~/|/)?{_TOKEN}(/{_TOKEN})*)", re.ASCII)
-_TARGET = re.compile(rf"(rostopic://|rosservice://)?(~|(~/|/)?{_TOKEN}(/{_TOKEN})*)", re.ASCII)
-_NAMESPACE = re.compile(rf"/({_TOKEN}(/{_TOKEN})*)?", re.ASCII)
-_LOGGER = re.compile(r"[A-Za-z_][\w.]*", re.ASCII)
-_PARAMETER = re.compile(r"[^\s:=]+")
-_ENCLAVE = re.compile(rf"/?({_TOKEN}(/{_TOKEN})*)?", re.ASCII)
+_NODE_PREFIX = rf"({_TOKEN}):(?!=|//)((?s:.*))"
+_NAME = rf"(rostopic://|rosservice://)?(~|(~/|/)?{_TOKEN}(/{_TOKEN})*)"
+_NAMESPACE = rf"/({_TOKEN}(/{_TOKEN})*)?"
+_LOGGER = r"[A-Za-z_][\w.]*"
+_PARAMETER = r"[^\s:=]+"
+_ENCLAVE = rf"/?({_TOKEN}(/{_TOKEN})*)?"
 _LEVELS = {"unset": 0, "debug": 10, "info": 20, "warn": 30, "error": 40, "fatal": 50}
 _SWITCHES = {
     "--enable-rosout-logs": ("rosout_logs", True),
@@ -134,23 +134,29 @@ def parse_arguments(args: list[str], problem: str = "Failed to parse ROS argumen
     return parsed
 
 
+def _match(pattern: str, text: str) -> re.Match[str] | None:
+    import re  # noqa: PLC0415 (see _TOKEN)
+
+    return re.fullmatch(pattern, text, re.ASCII)
+
+
 def _remap(parsed: Arguments, rule: str) -> None:
     source, separator, target = rule.partition(":=")
     if not separator:
         raise ValueError("expected from:=to")
     node = ""
-    match = _NODE_PREFIX.fullmatch(source)
+    match = _match(_NODE_PREFIX, source)
     if match is not None:
         node, source = match[1], match[2]
     if source in ("__node", "__name"):
-        if not re.fullmatch(_TOKEN, target, re.ASCII):
+        if not _match(_TOKEN, target):
             raise ValueError(f"{target!r} is no node name")
     elif source == "__ns":
-        if not _NAMESPACE.fullmatch(target):
+        if not _match(_NAMESPACE, target):
             raise ValueError(f"{target!r} is no fully qualified namespace")
-    elif not _SOURCE.fullmatch(source):
+    elif not _match(_NAME, source):
         raise ValueError(f"{source!r} cannot be remapped")
-    elif not _TARGET.fullmatch(target):
+    elif not _match(_NAME, target):
         raise ValueError(f"{target!r} is no name to remap to")
     parsed.remaps.append(Remap(node, source, target))
 
@@ -164,10 +170,10 @@ def _param(parsed: Arguments, rule: str) -> None:
     if not separator:
         raise ValueError("expected name:=value")
     pattern = EVERY_NODE
-    match = _NODE_PREFIX.fullmatch(name)
+    match = _match(_NODE_PREFIX, name)
     if match is not None:
         pattern, name = f"/{match[1]}", match[2]
-    if not _PARAMETER.fullmatch(name):
+    if not _match(_PARAMETER, name):
         raise ValueError(f"{name!r} is no parameter name")
     try:
         value = load(text)
@@ -184,7 +190,7 @@ def _params_file(parsed: Arguments, name: str) -> None:
 
 def _log_level(parsed: Arguments, rule: str) -> None:
     logger, separator, level = rule.rpartition(":=")
-    if separator and not _LOGGER.fullmatch(logger):
+    if separator and not _match(_LOGGER, logger):
         raise ValueError(f"{logger!r} is no logger name")
     if level.lower() not in _LEVELS:
         raise ValueError(f"{level!r} is none of {', '.join(_LEVELS)}")
@@ -192,7 +198,7 @@ def _log_level(parsed: Arguments, rule: str) -> None:
 
 
 def _enclave(parsed: Arguments, name: str) -> None:
-    if not name or not _ENCLAVE.fullmatch(name):
+    if not name or not _match(_ENCLAVE, name):
         raise ValueError(f"{name!r} is no enclave name")
     parsed.enclave = name if name.startswith("/") else f"/{name}"
 
