@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ._entity import Entity
     from .clock import Clock
     from .node import Node
-    from .waitable import Waitable
 
     Ready = tuple[Task[Any], Entity | Waitable[Any] | None, Node | None]
 
@@ -286,7 +285,7 @@ class Executor(WorkQueue):
         """Yields what is ready now, after waiting for the first."""
         passed_over: list[Token] = []
         try:
-            token = self._next(_deadline_ns(timeout_sec), condition)
+            token: Token | None = self._next(_deadline_ns(timeout_sec), condition)
             while token is not None:
                 entity: Any = None if isinstance(token, Task) else token
                 node = self._node_of(entity)
@@ -298,8 +297,8 @@ class Executor(WorkQueue):
                     yield Task(token._execute, (self,), executor=self), entity, node
                 token = self._pop()
         finally:
-            for token in reversed(passed_over):
-                self._enqueue_first(token)
+            for other in reversed(passed_over):
+                self._enqueue_first(other)
 
     def can_execute(self, entity: Entity) -> bool:
         """True if a callback of the entity could start."""

@@ -71,8 +71,8 @@ class Task(Future[T]):
                 if self._state != PENDING:
                     # Cancelled by its own step.
                     self._handler.close()
-                elif not (isinstance(awaited, Future) and awaited._wake_when_done(self)):
-                    self._resume()
+                else:
+                    self._wait_for(awaited)
                 return
         except StopIteration as stop:
             self._end()
@@ -88,6 +88,18 @@ class Task(Future[T]):
         else:
             self._end()
             self.set_result(result)
+
+    def _wait_for(self, awaited: Any) -> None:
+        """Goes on when what the coroutine yielded is done: a future, one of asyncio's, or None for the next spin."""
+        if isinstance(awaited, Future):
+            if awaited._wake_when_done(self):
+                return
+        elif getattr(awaited, "_asyncio_future_blocking", False):
+            # What asyncio's own tasks do with a future that they get: its loop tells when it is done.
+            awaited._asyncio_future_blocking = False
+            awaited.add_done_callback(lambda _: self._resume())
+            return
+        self._resume()
 
     def _resume(self) -> None:
         """What the task waited for is there: it is ready again."""
