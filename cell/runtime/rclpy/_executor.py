@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .clock import Clock
     from .node import Node
 
-    Ready = tuple[Task[Any], Entity | Waitable[Any] | None, Node | None]
+    Ready = tuple[Task[Any], Entity | None, Node | None]
 
 
 class TimeoutException(Exception):
