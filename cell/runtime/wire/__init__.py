@@ -1,1 +1,1 @@
-"""Messages, services and actions on ROS 2's own wire, over Cyclone DDS (extra `dds`); off unless `CELL_WIRE=dds` asks."""
+"""Messages, services and actions on ROS 2's own wire, over Cyclone DDS (extra `dds`); `CELL_WIRE=dds` asks for it."""

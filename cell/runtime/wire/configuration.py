@@ -13,7 +13,7 @@ _FRAGMENT_BYTES = 65_000
 # The kernel grants at most net.core.rmem_max.
 _BUFFER = "64MB"
 # More unacknowledged bytes than that make a reliable writer wait for its readers.
-_WRITER_HIGH = "16MB"
+_WRITER_HIGH = "500kB"
 _PARTICIPANTS_PER_MACHINE = 99
 
 

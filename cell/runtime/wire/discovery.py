@@ -32,11 +32,11 @@ class Found(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What one look brought. Participants are GUIDs, with the id of the process where it is one of ours."""
+    """What one look brought. Participants are GUIDs, new ones with the id of the process, if ours, and the enclave."""
 
     added: list[Found]
     removed: list[Found]
-    participants_added: list[tuple[bytes, bytes]]
+    participants_added: list[tuple[bytes, bytes, str]]
     participants_removed: list[bytes]
 
 
@@ -69,7 +69,7 @@ class Discovery:
                 if count <= 0:
                     break
                 for index in range(count):
-                    self._note(topic, self._infos[index], self._samples[index], changes)
+                    self._note(topic, self._infos[index], self._samples[index] or 0, changes)
                 library().dds_return_loan(reader, self._samples, count)
         return changes
 
@@ -84,7 +84,7 @@ class Discovery:
                 guid = bytes(data.key)
                 if guid != self._own and info.instance_handle not in self._participants:
                     self._participants[info.instance_handle] = guid
-                    changes.participants_added.append((guid, _process(data.qos)))
+                    changes.participants_added.append((guid, *_told(data.qos)))
             return
         if not alive:
             lost = self.endpoints.pop(info.instance_handle, None)
@@ -97,12 +97,13 @@ class Discovery:
                 changes.added.append(found)
 
 
-def _process(qos: int | None) -> bytes:
-    word = names.parse_user_data(read_user_data(qos)).get(PROCESS_KEY, "") if qos else ""
+def _told(qos: int | None) -> tuple[bytes, str]:
+    """The process id and the enclave in a participant's user data."""
+    words = names.parse_user_data(read_user_data(qos)) if qos else {}
     try:
-        return bytes.fromhex(word)
+        return bytes.fromhex(words.get(PROCESS_KEY, "")), words.get("enclave", "")
     except ValueError:
-        return b""
+        return b"", words.get("enclave", "")
 
 
 def _endpoint(data: Any, handle: int, is_writer: bool) -> Found:

@@ -35,7 +35,7 @@ class WireWriter:
         self.topic = topic
         self.type_name = type_name
         self.queue_length = 0 if profile.history == HistoryPolicy.KEEP_ALL else max(1, profile.depth)
-        self.entity = _make(participant, topic, type_name, profile, others, user_data, writer=True)
+        self.entity = _make(participant, topic, type_name, profile, others=others, user_data=user_data, writer=True)
         self.guid = cyclone.guid(self.entity)
         self.handle = cyclone.instance_handle(self.entity)
         self._kind = cyclone.sample_type(self.entity)
@@ -88,7 +88,7 @@ class WireReader:
         """Raises WireError where Cyclone refuses."""
         self.topic = topic
         self.type_name = type_name
-        self.entity = _make(participant, topic, type_name, profile, others, user_data, writer=False)
+        self.entity = _make(participant, topic, type_name, profile, others=others, user_data=user_data, writer=False)
         self.guid = cyclone.guid(self.entity)
         self.condition = check(library().dds_create_readcondition(self.entity, ANY_STATE), f"wait for {topic}")
         self.take = Intake(self.entity).take
@@ -103,16 +103,16 @@ def _make(
     topic: str,
     type_name: str,
     profile: QoSProfile,
+    *,
     others: Sequence[Endpoint],
     user_data: bytes,
-    *,
     writer: bool,
 ) -> int:
     lib = library()
     create, what = (lib.dds_create_writer, "writer") if writer else (lib.dds_create_reader, "reader")
     topic_entity = cyclone.create_topic(participant, topic, type_name)
     try:
-        with endpoint_qos(profile, others, user_data=user_data) as qos:
+        with endpoint_qos(profile, others, writer=writer, user_data=user_data) as qos:
             return check(create(participant, topic_entity, qos, None), f"create a {what} of {topic}")
     finally:
         # The endpoint keeps it alive.

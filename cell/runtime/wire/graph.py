@@ -80,6 +80,7 @@ class ForeignGraph:
         self._found: dict[int, Found] = {}
         self._shown: dict[int, Endpoint | RemoteServer] = {}
         self._shown_nodes: dict[bytes, list[Node]] = {}
+        self._enclaves: dict[bytes, str] = {}
         self._hidden: set[bytes] = set()
 
     def endpoint(self, handle: int) -> Endpoint | None:
@@ -92,7 +93,9 @@ class ForeignGraph:
         process = self._processes.get(participant)
         return bool(process) and process in getattr(self._bus, "machine_peers", ())
 
-    def add_participant(self, participant: bytes, process: bytes) -> None:
+    def add_participant(self, participant: bytes, process: bytes, enclave: str) -> None:
+        if enclave:
+            self._enclaves[participant] = enclave
         if process:
             self._processes[participant] = process
             if self.is_machine_peer(participant):
@@ -102,6 +105,7 @@ class ForeignGraph:
         self.set_nodes(participant, {})
         self._nodes.pop(participant, None)
         self._processes.pop(participant, None)
+        self._enclaves.pop(participant, None)
         self._hidden.discard(participant)
 
     def set_nodes(self, participant: bytes, nodes: dict[Node, list[bytes]]) -> None:
@@ -189,6 +193,7 @@ class ForeignGraph:
             type_name=ros.type_name,
             location="wire",
             gid=found.guid,
+            type_hash=found.user_data.get("typehash", ""),
         )
 
     def _hide(self, handle: int) -> None:
@@ -206,7 +211,7 @@ class ForeignGraph:
                 self._bus.remove_node(*node, local=False)
         for node in wanted:
             if node not in shown:
-                self._bus.add_node(*node, local=False)
+                self._bus.add_node(*node, local=False, enclave=self._enclaves.get(participant, "/"))
         if wanted:
             self._shown_nodes[participant] = list(wanted)
         else:

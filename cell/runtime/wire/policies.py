@@ -23,11 +23,13 @@ _UNLIMITED = -1
 _IGNORE_OWN_PARTICIPANT = 1
 
 # How long a reliable write may wait for slow readers, before the message goes into a backlog.
-MAX_BLOCKING_NS = 200_000_000
+MAX_BLOCKING_NS = 500_000_000
 
 
 @contextmanager
-def endpoint_qos(profile: QoSProfile, others: Sequence[Endpoint] = (), *, user_data: bytes = b"") -> Iterator[Any]:
+def endpoint_qos(
+    profile: QoSProfile, others: Sequence[Endpoint] = (), *, writer: bool, user_data: bytes = b""
+) -> Iterator[Any]:
     """The `dds_qos_t` of a writer or a reader, for the time of the `with`.
 
     `others` are the endpoints on the other side: what "best available" means depends on them.
@@ -37,10 +39,15 @@ def endpoint_qos(profile: QoSProfile, others: Sequence[Endpoint] = (), *, user_d
     try:
         depth = _UNLIMITED if profile.history == HistoryPolicy.KEEP_ALL else max(1, profile.depth)
         history = _KEEP_ALL if profile.history == HistoryPolicy.KEEP_ALL else _KEEP_LAST
-        lib.dds_qset_history(made, history, depth)
         reliable = profile.reliability != ReliabilityPolicy.BEST_EFFORT
         if profile.reliability == ReliabilityPolicy.BEST_AVAILABLE:
             reliable = all(other.qos.reliability != ReliabilityPolicy.BEST_EFFORT for other in others)
+        if writer and reliable:
+            # With "keep last", Cyclone overwrites what readers have not got yet, half an image for instance. Instead
+            # a writer waits for them, and what does not fit the depth is dropped before it is written (see Backlog).
+            lib.dds_qset_history(made, _KEEP_ALL, _UNLIMITED)
+        else:
+            lib.dds_qset_history(made, history, depth)
         lib.dds_qset_reliability(made, _RELIABLE if reliable else _BEST_EFFORT, MAX_BLOCKING_NS if reliable else 0)
         if keeps_samples(profile, others):
             lib.dds_qset_durability(made, _TRANSIENT_LOCAL)

@@ -15,8 +15,6 @@ from cell.runtime.wire.cyclone import ANY_STATE, SampleInfo, Span, library, make
 _VIEW_BYTES = 16384
 _TAKE = 16
 
-Data = bytes | memoryview if hasattr(bytes, "__or__") else Any
-
 
 def new_sample(kind: int, parts: Iterable[Any]) -> int:
     """A sample with the bytes of all parts, each copied once.
@@ -36,7 +34,9 @@ def new_sample(kind: int, parts: Iterable[Any]) -> int:
         held.append(flat)
         spans.append((flat.ctypes.data, flat.nbytes))
     _flush(small, spans, held)
-    return make_sample(kind, (Span * len(spans))(*spans), len(spans), sum(size for _, size in spans))
+    return make_sample(
+        kind, (Span * len(spans))(*(Span(*span) for span in spans)), len(spans), sum(size for _, size in spans)
+    )
 
 
 def _flush(small: list[bytes], spans: list[tuple[int, int]], held: list[Any]) -> None:
@@ -61,7 +61,7 @@ class Intake:
         count = self._take(self._reader, self._samples, _TAKE, self._infos, ANY_STATE)
         found = []
         for index in range(count):
-            sample, info = self._samples[index], self._infos[index]
+            sample, info = self._samples[index] or 0, self._infos[index]
             if info.valid_data:
                 found.append((contents(sample), info.source_timestamp, info.publication_handle))
             else:
@@ -83,7 +83,7 @@ def contents(sample: int) -> Any:
     weakref.finalize(octets, _release, held, span, sample).atexit = False
     view = np.frombuffer(octets, np.uint8)
     view.flags.writeable = False
-    return memoryview(view)
+    return memoryview(view.data)
 
 
 def _release(held: int, span: Span, sample: int) -> None:

@@ -299,8 +299,8 @@ class WireTransport:
     def _look_around(self) -> None:
         """Takes in what has come and gone."""
         changes = self._discovery.poll()
-        for participant, process in changes.participants_added:
-            self._graph.add_participant(participant, process)
+        for told in changes.participants_added:
+            self._graph.add_participant(*told)
         for found in changes.added:
             self._await_match(found)
             self._graph.add(found)
