@@ -3,27 +3,35 @@
 It lies in `/tmp/cellwright-<uid>` and belongs to one user alone, so other users' processes are never met. Not in
 XDG_RUNTIME_DIR, because a service of the same user has none and would not meet a shell's processes. `CELL_MACHINE_DIR`
 names another place.
+
+No `pathlib` here: it takes longer to import than all else that `rclpy.init` does for a process that is alone.
 """
+# ruff: noqa: PTH103, PTH108, PTH112, PTH118, PTH208
 
 from __future__ import annotations
 
+import _socket as socket  # the module `socket` takes 3 ms to import
 import fcntl
 import os
-import socket
 import stat
 import time
 import zlib
-from pathlib import Path
+from contextlib import suppress
 
 _SUFFIX = ".sock"
-_SHARED_MEMORY = Path("/dev/shm")
+_SHARED_MEMORY = "/dev/shm"
 # How long another process may hold the lock, which it needs for well under a millisecond, before it counts as stopped.
 _LOCK_WAIT_S = 0.5
 _BACKLOG = 1024
+_TYPE = socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 
 
 class FolderError(Exception):
     """The folder cannot be used; the message says why."""
+
+
+class SlotError(Exception):
+    """Shared memory cannot be used; the message says why."""
 
 
 class Folder:
@@ -32,11 +40,11 @@ class Folder:
     def __init__(self, domain_id: int) -> None:
         """Raises FolderError where the folder cannot be made, or somebody else could write into it."""
         base = os.environ.get("CELL_MACHINE_DIR") or f"/tmp/cellwright-{os.getuid()}"
-        self.path = Path(base) / f"domain-{domain_id}"
+        self.path = os.path.join(base, f"domain-{domain_id}")
         try:
-            for folder in (Path(base), self.path):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                found = folder.lstat()
+            for folder in (base, self.path):
+                os.makedirs(folder, mode=0o700, exist_ok=True)
+                found = os.lstat(folder)
                 if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
                     raise FolderError(f"{folder} is not a folder that only this user can write into")
             self._fileno = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -44,7 +52,7 @@ class Folder:
             raise FolderError(f"{error.filename}: {error.strerror}") from None
         self.name = f"{os.getpid()}-{os.urandom(4).hex()}{_SUFFIX}"
         # Names everything of this domain in shared memory.
-        self.prefix = f"cell{os.getuid()}_{domain_id}_{zlib.crc32(os.fsencode(self.path.resolve())):08x}_"
+        self.prefix = f"cell{os.getuid()}_{domain_id}_{zlib.crc32(os.fsencode(os.path.realpath(self.path))):08x}_"
 
     def join(self) -> tuple[socket.socket, list[socket.socket]]:
         """Listens, and connects to everybody who listened before; gives the listener and the connections.
@@ -54,7 +62,7 @@ class Folder:
         Raises:
             FolderError: the folder does not take a socket.
         """
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+        listener = socket.socket(socket.AF_UNIX, _TYPE)
         hidden = f".{self.name}"
         try:
             listener.bind(self._address(hidden))
@@ -105,11 +113,12 @@ class Folder:
         return found.f_bavail * found.f_frsize
 
     @property
-    def slots_path(self) -> Path:
-        return self.path / "slots"
+    def slots_path(self) -> str:
+        """Where iceoryx2 keeps what is no shared memory."""
+        return os.path.join(self.path, "slots")
 
     def _sockets(self) -> list[str]:
-        return [entry for entry in os.listdir(self._fileno) if entry.endswith(_SUFFIX) and entry[0] != "."]  # noqa: PTH208
+        return [entry for entry in os.listdir(self._fileno) if entry.endswith(_SUFFIX) and entry[0] != "."]
 
     def _address(self, name: str) -> str:
         # A socket's address is at most 107 bytes; this way the folder's path may be longer.
@@ -121,7 +130,7 @@ class Folder:
         for name in names:
             if name == self.name:
                 continue
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+            connection = socket.socket(socket.AF_UNIX, _TYPE)
             try:
                 connection.connect(self._address(name))
             except ConnectionRefusedError:
@@ -139,17 +148,18 @@ class Folder:
         except OSError:
             return
 
-    def _shared(self) -> list[Path]:
+    def _shared(self) -> list[str]:
         try:
-            return [entry for entry in _SHARED_MEMORY.iterdir() if entry.name.startswith(self.prefix)]
+            return [name for name in os.listdir(_SHARED_MEMORY) if name.startswith(self.prefix)]
         except OSError:
             return []
 
     def _sweep(self) -> None:
         """Nobody is here: what lies in shared memory belonged to processes that were killed."""
-        for entry in self._shared():
-            entry.unlink(missing_ok=True)
-        if self.slots_path.is_dir():
+        for name in self._shared():
+            with suppress(OSError):
+                os.unlink(os.path.join(_SHARED_MEMORY, name))
+        if os.path.isdir(self.slots_path):
             import shutil  # noqa: PLC0415 (slow to import, and only after shared memory was used)
 
             shutil.rmtree(self.slots_path, ignore_errors=True)

@@ -19,8 +19,8 @@ from cell.runtime.transport import Endpoint
 # Raised by one when an older process could not read it.
 VERSION = 1
 
-# kind, flags, 2 free bytes, number of an endpoint, serial, sequence, stamp in ns. A multiple of 8 bytes, so that the CDR
-# behind it keeps its alignment.
+# kind, flags, 2 free bytes, number of an endpoint, serial, sequence, stamp in ns. A multiple of 8 bytes, which keeps
+# the CDR behind it aligned.
 HEAD = struct.Struct("<BBHIqqq")
 HELLO, NODE, NODE_GONE, ENDPOINT, ENDPOINT_GONE, MATCHED, DATA, SLOT, OFFER, READY, REQUEST, REPLY, PART = range(1, 14)
 # A replayed sample: the body begins with the number of the only reader that gets it.
@@ -31,6 +31,10 @@ TARGET = struct.Struct("<q")
 # What a SLOT frame holds: the generation of the memory, and the size of the message.
 PLACE = struct.Struct("<qq")
 CLIENT_GID_BYTES = 16
+# What stands before a message in shared memory: the serial, and the size of the message.
+SLOT_PREFIX = struct.Struct("<qq")
+# So many messages may wait in shared memory for one process; what a slower one needs is lost, and counted.
+DEPTH_LIMIT = 128
 
 # The longest datagram.
 DATAGRAM_BYTES = 61_440

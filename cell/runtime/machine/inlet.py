@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cell.runtime import cdr
-from cell.runtime.machine.frames import HEAD, PLACE, REPLAYED, TARGET
+from cell.runtime.machine.frames import HEAD, PLACE, TARGET
 
 if TYPE_CHECKING:
     from cell.runtime.machine.slots import SlotReader
     from cell.runtime.transport import Endpoint, Reader
+
+
+_HEAD_BYTES = HEAD.size
 
 
 class Inlet:
@@ -43,31 +46,37 @@ class Inlet:
     def _order(self) -> None:
         self._ordered = tuple(sorted(self._readers.values(), key=lambda reader: not reader.direct))
 
-    def data(self, frame: bytes, local: dict[int, Reader]) -> None:
+    def data(self, frame: bytes, serial: int, sequence: int, stamp_ns: int) -> None:
         """A message that came over the socket.
 
         Raises:
             CdrError, BAD_FRAME: it holds no message.
         """
-        _, flags, _, _, serial, sequence, stamp_ns = HEAD.unpack_from(frame)
-        start = HEAD.size
-        if flags & REPLAYED:
-            reader = local.get(TARGET.unpack_from(frame, start)[0])
-            if reader is not None:
-                message = cdr.deserialize(reader.endpoint.interface, memoryview(frame)[start + TARGET.size :])
-                reader.deliver(message, stamp_ns, sequence, self.endpoint)
-            return
-        self._count(serial)
-        self._deliver(memoryview(frame)[start:], stamp_ns, sequence)
+        if serial != self._serial + 1:
+            self._count_lost(serial)
+        self._serial = serial
+        # Small ones are copied out anyway, and a copy is quicker than a view.
+        data = frame[_HEAD_BYTES:] if len(frame) < cdr.VIEW_BYTES else memoryview(frame)[_HEAD_BYTES:]
+        self._deliver(data, stamp_ns, sequence)
 
-    def slot(self, frame: bytes) -> None:
+    def replayed(self, frame: bytes, sequence: int, stamp_ns: int, local: dict[int, Reader]) -> None:
+        """A retained sample, for one reader.
+
+        Raises:
+            CdrError, BAD_FRAME: it holds no message.
+        """
+        reader = local.get(TARGET.unpack_from(frame, _HEAD_BYTES)[0])
+        if reader is not None:
+            message = cdr.deserialize(reader.endpoint.interface, memoryview(frame)[_HEAD_BYTES + TARGET.size :])
+            reader.deliver(message, stamp_ns, sequence, self.endpoint)
+
+    def slot(self, frame: bytes, serial: int, sequence: int, stamp_ns: int) -> None:
         """A message lies in shared memory.
 
         Raises:
             CdrError, BAD_FRAME: it holds no message.
         """
-        _, _, _, _, serial, sequence, stamp_ns = HEAD.unpack_from(frame)
-        generation, _ = PLACE.unpack_from(frame, HEAD.size)
+        generation, _ = PLACE.unpack_from(frame, _HEAD_BYTES)
         slots = self._slots.get(generation)
         if slots is None:
             return
@@ -75,7 +84,9 @@ class Inlet:
             self._slots.pop(older).close()
         data = slots.take(serial)
         if data is not None:
-            self._count(serial)
+            if serial != self._serial + 1:
+                self._count_lost(serial)
+            self._serial = serial
             self._deliver(data, stamp_ns, sequence)
 
     def look_at(self, generation: int, slots: SlotReader) -> None:
@@ -89,10 +100,9 @@ class Inlet:
         for entry in slots.values():
             entry.close()
 
-    def _count(self, serial: int) -> None:
+    def _count_lost(self, serial: int) -> None:
         """Tells the readers of messages that were overwritten before they came here."""
         missing = serial - self._serial - 1
-        self._serial = serial
         if missing > 0:
             for reader in self._ordered:
                 lost = getattr(reader, "lost", None)

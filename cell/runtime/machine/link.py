@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import socket
+import _socket as socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cell.runtime.machine.frames import DATAGRAM_BYTES, FRAME_LIMIT_BYTES, HEAD, LAST, PART, PART_BYTES
@@ -22,8 +23,9 @@ _SEND_BUFFER_BYTES = 1 << 20
 
 
 class Link:
-    """Sends without ever blocking. What the peer does not take yet waits here: messages of one writer at most as many as
-    its readers keep, then the oldest goes; requests and the graph without a limit but their number.
+    """Sends without ever blocking. What the peer does not take yet waits here.
+
+    Of one writer's messages at most as many wait as its readers keep, then the oldest goes.
     """
 
     def __init__(
@@ -47,12 +49,9 @@ class Link:
         self._broken = False
         self._parts = bytearray()
         self._last_ns = 0
-        self.peer_gid = b""
         connection.setblocking(False)
-        try:
+        with suppress(OSError):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-        except OSError:
-            pass
         pump.attach(self._fileno, self._read)
 
     @property

@@ -1,4 +1,4 @@
-"""The thread that prepares shared memory, so that no callback waits for it: loads iceoryx2, makes and opens services."""
+"""The thread that prepares shared memory, so that no callback waits: loads iceoryx2, makes and opens services."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cell.runtime.machine.slots import SlotError, SlotStore
+from cell.runtime.machine.folder import SlotError
 
 if TYPE_CHECKING:
     from cell.runtime.machine.folder import Folder
     from cell.runtime.machine.inlet import Inlet
     from cell.runtime.machine.outlet import Outlet
+    from cell.runtime.machine.slots import SlotStore
 
 
 class Memory:
-    """The work for that thread, in its order. Without shared memory everything goes over the sockets, with a warning."""
+    """The work for that thread, in its order. Without shared memory all goes over the sockets, with a warning."""
 
     def __init__(self, folder: Folder, warn: Callable[[str], None]) -> None:
         self.warn = warn
@@ -76,6 +77,8 @@ class Memory:
                 continue
             try:
                 if self._store is None:
+                    from cell.runtime.machine.slots import SlotStore  # noqa: PLC0415 (slow to import)
+
                     self._store = SlotStore(self._folder)
                 work()
             except SlotError as error:

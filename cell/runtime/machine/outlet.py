@@ -9,13 +9,26 @@ from typing import TYPE_CHECKING, Any
 from rclpy.qos import HistoryPolicy
 
 from cell.runtime import cdr
-from cell.runtime.machine.frames import DATA, HEAD, MATCHED, OFFER, PLACE, REPLAYED, SLOT, TARGET, frame
-from cell.runtime.machine.slots import DEPTH_LIMIT, PREFIX, SlotError, SlotWriter
+from cell.runtime.machine.folder import SlotError
+from cell.runtime.machine.frames import (
+    DATA,
+    DEPTH_LIMIT,
+    HEAD,
+    MATCHED,
+    OFFER,
+    PLACE,
+    REPLAYED,
+    SLOT,
+    SLOT_PREFIX,
+    TARGET,
+    frame,
+)
 from cell.runtime.transport import Endpoint, Writer
 
 if TYPE_CHECKING:
     from cell.runtime.machine.link import Link
     from cell.runtime.machine.memory import Memory
+    from cell.runtime.machine.slots import SlotWriter
 
 # From here on a message goes through shared memory; below, the socket is faster (both were measured).
 SLOT_BYTES = 16_384
@@ -169,8 +182,8 @@ class Outlet:
                 self._warned = True
                 self._memory.warn(f"{self.writer.endpoint.name}: {error}; messages go over a socket, slowly")
             return self._links
-        PREFIX.pack_into(room, 0, serial, size)
-        cdr.fill(parts, size, room, PREFIX.size)
+        SLOT_PREFIX.pack_into(room, 0, serial, size)
+        cdr.fill(parts, size, room, SLOT_PREFIX.size)
         slot.assume_init().send()
         ready = self._ready
         data = HEAD.pack(SLOT, 0, 0, self.number, serial, sequence, stamp_ns) + PLACE.pack(self._generation, size)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cell.runtime import cdr
 from cell.runtime.machine import frames
-from cell.runtime.machine.frames import BAD_FRAME, HEAD, VERSION
+from cell.runtime.machine.frames import BAD_FRAME, DATA, HEAD, REPLAYED, SLOT, VERSION
 from cell.runtime.machine.inlet import Inlet
 from cell.runtime.machine.services import Calls, RemoteServer, serve
 from cell.runtime.transport import Endpoint
@@ -31,7 +31,6 @@ class Peer:
         self._others: dict[int, Endpoint] = {}
         self._servers: dict[int, RemoteServer] = {}
         self._inlets: dict[int, Inlet] = {}
-        # Ordered as the kinds are numbered.
         self._take = {
             frames.NODE: self._node,
             frames.NODE_GONE: self._node_gone,
@@ -47,15 +46,19 @@ class Peer:
     def take(self, data: bytes) -> str:
         """Does what a frame says; gives what is wrong with it, or nothing."""
         try:
-            kind, _, _, number, _, _, _ = HEAD.unpack_from(data)
-            if kind == frames.DATA:
+            kind, flags, _, number, serial, sequence, stamp_ns = HEAD.unpack_from(data)
+            if kind == DATA:
+                inlet = self._inlets.get(number)
+                if inlet is None:
+                    return ""
+                if flags & REPLAYED:
+                    inlet.replayed(data, sequence, stamp_ns, self._transport.local_readers)
+                else:
+                    inlet.data(data, serial, sequence, stamp_ns)
+            elif kind == SLOT:
                 inlet = self._inlets.get(number)
                 if inlet is not None:
-                    inlet.data(data, self._transport.local_readers)
-            elif kind == frames.SLOT:
-                inlet = self._inlets.get(number)
-                if inlet is not None:
-                    inlet.slot(data)
+                    inlet.slot(data, serial, sequence, stamp_ns)
             elif not self.gid:
                 if kind != frames.HELLO:
                     return "it does not introduce itself"

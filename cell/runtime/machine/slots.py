@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import ctypes
 import os
-import struct
 import weakref
+from pathlib import Path
 from typing import Any
 
-from cell.runtime.machine.folder import Folder
+from cell.runtime.machine.folder import Folder, SlotError
+from cell.runtime.machine.frames import SLOT_PREFIX
 
-# serial of the slot, size of the message. The message behind it is aligned to 8 bytes.
-PREFIX = struct.Struct("<qq")
-# So many messages may wait in shared memory for one process; what a slower one needs is lost, and counted.
-DEPTH_LIMIT = 128
 # Messages that a process may keep beyond those that wait: more are copied out of their slots.
 _KEPT = 8
 _PROCESSES = 64
@@ -30,8 +27,10 @@ _MADV_POPULATE_WRITE = 23  # linux/mman.h, from Linux 5.14
 _SPARE_BYTES = 1 << 20
 
 
-class SlotError(Exception):
-    """Shared memory cannot be used; the message says why."""
+class _Prefix(ctypes.Structure):
+    """`SLOT_PREFIX` in place."""
+
+    _fields_ = (("serial", ctypes.c_int64), ("size", ctypes.c_int64))
 
 
 class SlotStore:
@@ -52,9 +51,9 @@ class SlotStore:
         self.check_room(_SPARE_BYTES)
         iceoryx2.set_log_level(iceoryx2.LogLevel.Fatal)
         config = iceoryx2.config.default()
-        folder.slots_path.mkdir(mode=0o700, exist_ok=True)
+        Path(folder.slots_path).mkdir(mode=0o700, exist_ok=True)
         try:
-            config.global_cfg.root_path = iceoryx2.Path.new(str(folder.slots_path))
+            config.global_cfg.root_path = iceoryx2.Path.new(folder.slots_path)
             config.global_cfg.prefix = iceoryx2.FileName.new(folder.prefix)
             builder = iceoryx2.NodeBuilder.new().config(config)
             builder = builder.signal_handling_mode(iceoryx2.SignalHandlingMode.Disabled)
@@ -122,8 +121,8 @@ class SlotWriter:
         """
         self.name = name
         self.depth = depth
-        self._elements = (size + PREFIX.size + 7) // 8
-        self.size = self._elements * 8 - PREFIX.size
+        self._elements = (size + SLOT_PREFIX.size + 7) // 8
+        self.size = self._elements * 8 - SLOT_PREFIX.size
         count = _SLOW_READERS * (2 * depth + _KEPT) + 2
         store.check_room(2 * count * _PAGE + _SPARE_BYTES)
         self._populated: dict[int, int] = {}
@@ -150,7 +149,7 @@ class SlotWriter:
             raise SlotError("iceoryx2 lays its slots out in an unknown way")
         # Loaning writes a head before the slot, which nothing checks: those pages have to be there.
         for number in range(count):
-            _populate(low + number * step - 128, 128 + PREFIX.size)
+            _populate(low + number * step - 128, 128 + SLOT_PREFIX.size)
         _objects.add(self)
 
     def loan(self, size: int) -> tuple[Any, memoryview]:
@@ -159,7 +158,7 @@ class SlotWriter:
         Raises:
             SlotError: no slot is free, or shared memory is full.
         """
-        elements = (size + PREFIX.size + 7) // 8
+        elements = (size + SLOT_PREFIX.size + 7) // 8
         try:
             slot = self._port.loan_slice_uninit(elements)
         except Exception as error:
@@ -212,7 +211,10 @@ class SlotReader:
                     return None
                 if slot is None:
                     return None
-                self._next = PREFIX.unpack_from((ctypes.c_char * PREFIX.size).from_address(slot.payload_ptr))[0], slot
+                self._next = (
+                    SLOT_PREFIX.unpack_from((ctypes.c_char * SLOT_PREFIX.size).from_address(slot.payload_ptr))[0],
+                    slot,
+                )
             found, slot = self._next
             if found > serial:
                 return None
@@ -233,15 +235,15 @@ class SlotReader:
 
     def _view(self, slot: Any) -> memoryview | bytes:
         place = slot.payload_ptr
-        size = PREFIX.unpack_from((ctypes.c_char * PREFIX.size).from_address(place))[1]
-        if not 0 <= size <= slot.header.number_of_elements * 8 - PREFIX.size:
+        size = _Prefix.from_address(place).size
+        if not 0 <= size <= slot.header.number_of_elements * 8 - SLOT_PREFIX.size:
             slot.delete()
             raise ValueError("a slot holds less than it says")
         if len(self._kept) >= self._limit:
-            copy = ctypes.string_at(place + PREFIX.size, size)
+            copy = ctypes.string_at(place + SLOT_PREFIX.size, size)
             slot.delete()
             return copy
-        owner = (ctypes.c_uint8 * size).from_address(place + PREFIX.size)
+        owner = (ctypes.c_uint8 * size).from_address(place + SLOT_PREFIX.size)
         key = id(owner)
         kept = self._kept
 
@@ -259,7 +261,7 @@ _objects: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def abandon() -> None:
-    """In the child of a fork: keeps iceoryx2's objects for ever, since their end would take away the parent's memory."""
+    """In the child of a fork: keeps iceoryx2's objects for ever; their end would take away the parent's memory."""
     for entry in list(_objects):
         for held in entry.inherited():
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(held))

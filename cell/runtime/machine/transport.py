@@ -1,10 +1,13 @@
-"""The transport between the processes of a machine: tells the others what is here, and the bus what is there."""
+"""The transport between the processes of a machine: tells the others what is here, and the bus what is there.
+
+While no other process is there, nothing but the folder and the registry of local endpoints is loaded.
+"""
 
 from __future__ import annotations
 
+import _socket as socket  # the module `socket` takes 3 ms to import
 import atexit
 import os
-import socket
 import struct
 import sys
 import threading
@@ -13,27 +16,28 @@ from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from rclpy.qos import _matches
+from rclpy.qos import QoSCompatibility, qos_check_compatible
 
 from cell.runtime import transport as seam
-from cell.runtime.machine import frames
 from cell.runtime.machine.folder import Folder
-from cell.runtime.machine.link import Link
 from cell.runtime.machine.memory import Memory
-from cell.runtime.machine.outlet import Outlet
-from cell.runtime.machine.peer import Peer
 
 if TYPE_CHECKING:
+    from cell.runtime.machine.link import Link
+    from cell.runtime.machine.outlet import Outlet
+    from cell.runtime.machine.peer import Peer
     from cell.runtime.transport import Bus, Endpoint, Reader, ServiceServer, Writer
 
+# How long the end of a context waits for the others to be told.
+_LEAVE_WAIT_S = 0.25
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 
 
 class MachineTransport:
     """One domain's processes on this machine, seen from this one.
 
-    Lock order: the bus', then `_lock`, then a writer's, an outlet's, a connection's. The pump's callbacks hold none when
-    they call the bus.
+    Lock order: the bus', then `_lock`, then a writer's, an outlet's, a connection's. The pump's callbacks hold none
+    when they call the bus.
     """
 
     def __init__(self, bus: Bus, domain_id: int) -> None:
@@ -49,7 +53,9 @@ class MachineTransport:
         self._number_of: dict[int, int] = {}
         self._nodes: list[tuple[str, str]] = []
         self._endpoints: dict[int, Endpoint] = {}
-        self._outlets: dict[str, dict[int, Outlet]] = {}
+        self._writers: dict[str, dict[int, Writer]] = {}
+        # Of the writers that somebody elsewhere reads, or has read.
+        self._outlets: dict[int, Outlet] = {}
         self._peers: dict[Link, Peer] = {}
         self._links: tuple[Link, ...] = ()
         self._hashes: dict[Any, str] = {}
@@ -69,14 +75,20 @@ class MachineTransport:
         self._stopped = True
         atexit.unregister(self.stop)
         _alive.discard(self)
+        # In a thread of its own, as a signal's handler comes here too, and may have interrupted whoever holds a lock.
+        # The interpreter waits for it at its end.
+        leaving = threading.Thread(target=self._leave, name="rclpy-leaving")
+        leaving.start()
+        leaving.join(_LEAVE_WAIT_S)
+
+    def _leave(self) -> None:
         self.bus.pump.detach(self._listener.fileno())
         self._listener.close()
         self.bus.detach(self)
         for peer in list(self._peers.values()):
             self._part(peer)
-        for outlets in list(self._outlets.values()):
-            for outlet in outlets.values():
-                outlet.close()
+        for outlet in list(self._outlets.values()):
+            outlet.close()
         self.memory.close()
         self.folder.leave()
 
@@ -87,9 +99,8 @@ class MachineTransport:
         for link in self._links:
             link.forget()
         self._links = ()
-        for outlets in self._outlets.values():
-            for outlet in outlets.values():
-                outlet.forget()
+        for outlet in self._outlets.values():
+            outlet.forget()
         self.folder.forget()
         self.bus.pump.forget()
 
@@ -103,29 +114,30 @@ class MachineTransport:
     def node_added(self, name: str, namespace: str) -> None:
         with self._lock:
             self._nodes.append((name, namespace))
-            self._tell(frames.NODE, 0, [name, namespace])
+            self._tell_node(name, namespace, here=True)
 
     def node_removed(self, name: str, namespace: str) -> None:
         with self._lock:
             self._nodes.remove((name, namespace))
-            self._tell(frames.NODE_GONE, 0, [name, namespace])
+            self._tell_node(name, namespace, here=False)
 
     def writer_added(self, writer: Writer) -> None:
         with self._lock:
             number = self._add(writer, writer.endpoint)
-            outlet = Outlet(writer, number, self.memory)
-            self._outlets.setdefault(writer.endpoint.name, {})[number] = outlet
+            self._writers.setdefault(writer.endpoint.name, {})[number] = writer
             for peer in self._peers.values():
                 for reader_number, reader in peer.readers.items():
-                    _match(outlet, peer.link, reader_number, reader)
+                    self._match(writer, number, peer.link, reader_number, reader)
 
     def writer_removed(self, writer: Writer) -> None:
         with self._lock:
             number = self._remove(writer)
-            outlets = self._outlets[writer.endpoint.name]
-            outlet = outlets.pop(number)
-            if not outlets:
-                del self._outlets[writer.endpoint.name]
+            writers = self._writers[writer.endpoint.name]
+            del writers[number]
+            if not writers:
+                del self._writers[writer.endpoint.name]
+            outlet = self._outlets.pop(number, None)
+        if outlet is not None:
             outlet.close()
 
     def reader_added(self, reader: Reader) -> None:
@@ -170,25 +182,26 @@ class MachineTransport:
     def match_reader(self, peer: Peer, number: int, reader: Endpoint) -> None:
         with self._lock:
             peer.readers[number] = reader
-            for outlet in self._outlets.get(reader.name, {}).values():
-                _match(outlet, peer.link, number, reader)
+            for writer_number, writer in self._writers.get(reader.name, {}).items():
+                self._match(writer, writer_number, peer.link, number, reader)
 
     def unmatch_reader(self, peer: Peer, number: int) -> None:
         with self._lock:
             reader = peer.readers.pop(number)
-            for outlet in self._outlets.get(reader.name, {}).values():
-                outlet.remove(peer.link, number)
+            for writer_number in self._writers.get(reader.name, {}):
+                outlet = self._outlets.get(writer_number)
+                if outlet is not None:
+                    outlet.remove(peer.link, number)
 
     def forget_readers(self, peer: Peer) -> None:
         with self._lock:
             peer.readers.clear()
-            for outlets in self._outlets.values():
-                for outlet in outlets.values():
-                    outlet.remove(peer.link, None)
+            for outlet in self._outlets.values():
+                outlet.remove(peer.link, None)
 
     def slots_ready(self, peer: Peer, number: int, generation: int) -> None:
         with self._lock:
-            outlet = next((group[number] for group in self._outlets.values() if number in group), None)
+            outlet = self._outlets.get(number)
         if outlet is not None:
             outlet.ready(peer.link, generation)
 
@@ -212,10 +225,10 @@ class MachineTransport:
 
     def _accept(self) -> None:
         try:
-            connection, _ = self._listener.accept()
+            fileno, _ = self._listener._accept()  # type: ignore[attr-defined]
         except OSError:
             return
-        self._connect(connection)
+        self._connect(socket.socket(fileno=fileno))
 
     def _connect(self, connection: socket.socket) -> None:
         """Begins a conversation: introduces this process, and tells what is here."""
@@ -227,6 +240,10 @@ class MachineTransport:
         if _CREDENTIALS.unpack(found)[1] != os.getuid():
             connection.close()
             return
+        from cell.runtime.machine import frames  # noqa: PLC0415 (only with peers, see the module)
+        from cell.runtime.machine.link import Link  # noqa: PLC0415 (see above)
+        from cell.runtime.machine.peer import Peer  # noqa: PLC0415 (see above)
+
         with self._lock:
             link = Link(connection, self.bus.pump, self._on_frame, self._on_end)
             link.send(frames.frame(frames.HELLO, body={"version": frames.VERSION, "gid": seam._process_gid.hex()}))
@@ -238,7 +255,7 @@ class MachineTransport:
             self._links = tuple(self._peers)
 
     def _on_frame(self, link: Link, data: bytes) -> None:
-        peer = self._peers.get(link)
+        peer = self._peer(link)
         if peer is None:
             return
         fault = peer.take(data)
@@ -246,8 +263,16 @@ class MachineTransport:
             self.warn(f"a process on this machine is let go: {fault}")
             self._part(peer)
 
-    def _on_end(self, link: Link) -> None:
+    def _peer(self, link: Link) -> Peer | None:
+        """Whose connection it is. The pump may read from one that another thread is still about to enter."""
         peer = self._peers.get(link)
+        if peer is None:
+            with self._lock:
+                peer = self._peers.get(link)
+        return peer
+
+    def _on_end(self, link: Link) -> None:
+        peer = self._peer(link)
         if peer is not None:
             self._part(peer)
             if peer.gid:
@@ -283,20 +308,41 @@ class MachineTransport:
     def _remove(self, entry: object) -> int:
         number = self._number_of.pop(id(entry))
         endpoint = self._endpoints.pop(number)
-        gone = frames.frame(frames.ENDPOINT_GONE, number)
-        for link in self._links:
-            # A process that takes nothing for long is not told of what came and went meanwhile.
-            if not link.waiting or not link.withdraw(self._shown(number, endpoint)):
-                link.send(gone)
+        if self._links:
+            from cell.runtime.machine import frames  # noqa: PLC0415 (only with peers)
+
+            gone = frames.frame(frames.ENDPOINT_GONE, number)
+            for link in self._links:
+                # A process that takes nothing for long is not told of what came and went meanwhile.
+                if not link.waiting or not link.withdraw(self._shown(number, endpoint)):
+                    link.send(gone)
         return number
 
-    def _tell(self, kind: int, number: int, body: Any) -> None:
+    def _tell_node(self, name: str, namespace: str, *, here: bool) -> None:
         if self._links:
-            data = frames.frame(kind, number, body=body)
+            from cell.runtime.machine import frames  # noqa: PLC0415 (only with peers)
+
+            data = frames.frame(frames.NODE if here else frames.NODE_GONE, body=[name, namespace])
             for link in self._links:
                 link.send(data)
 
+    def _match(self, writer: Writer, writer_number: int, link: Link, number: int, reader: Endpoint) -> None:
+        """Lets a reader elsewhere have a local writer's messages, where topic, type and QoS fit."""
+        source = writer.endpoint
+        if (source.name, source.type_name) != (reader.name, reader.type_name):
+            return
+        if qos_check_compatible(source.qos, reader.qos).compatibility == QoSCompatibility.ERROR:
+            return
+        outlet = self._outlets.get(writer_number)
+        if outlet is None:
+            from cell.runtime.machine.outlet import Outlet  # noqa: PLC0415 (only with peers)
+
+            outlet = self._outlets[writer_number] = Outlet(writer, writer_number, self.memory)
+        outlet.add(link, number, reader)
+
     def _shown(self, number: int, endpoint: Endpoint) -> bytes:
+        from cell.runtime.machine import frames  # noqa: PLC0415 (only with peers)
+
         return frames.frame(frames.ENDPOINT, number, body=frames.endpoint_body(endpoint, self._hash))
 
     def _hash(self, endpoint: Endpoint) -> str:
@@ -311,13 +357,6 @@ class MachineTransport:
                 found = ""
             self._hashes[endpoint.interface] = found
         return found
-
-
-def _match(outlet: Outlet, link: Link, number: int, reader: Endpoint) -> None:
-    """Lets a reader elsewhere have a local writer's messages, where topic, type and QoS fit."""
-    writer = outlet.writer.endpoint
-    if (writer.name, writer.type_name) == (reader.name, reader.type_name) and _matches(writer.qos, reader.qos):
-        outlet.add(link, number, reader)
 
 
 def start(bus: Bus, domain_id: int) -> Callable[[], None]:
