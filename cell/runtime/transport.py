@@ -138,7 +138,11 @@ class Reader(Protocol):
 
 
 class ServiceServer(Protocol):
-    """Takes the requests of one service; `reply` may be called later, from any thread, at most once."""
+    """Takes the requests of one service; `reply` may be called later, from any thread, at most once.
+
+    A `reply` may tell who asks, for headers and introspection, by its attributes `client_gid` (16 bytes),
+    `sequence_number` (from 1) and `source_timestamp_ns`; those of this process's clients do.
+    """
 
     endpoint: Endpoint
 

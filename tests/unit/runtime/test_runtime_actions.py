@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -400,6 +402,30 @@ def test_node_takes_its_actions_along_when_it_is_destroyed(graph: Any) -> None:
     assert not arm.client.server_is_ready()
     with pytest.raises(InvalidHandle):
         arm.server.__enter__()
+
+
+def test_nothing_is_kept_when_both_ends_are_destroyed(graph: Any) -> None:
+    node = graph.node("gripper")
+    before = len(node._bus.endpoints())
+
+    def execute(handle: Any) -> Any:
+        handle.succeed()
+        return ParallelGripperCommand.Result()
+
+    def use() -> list[Any]:
+        server = ActionServer(node, ParallelGripperCommand, "/gripper", execute)
+        client: Any = ActionClient(node, ParallelGripperCommand, "/gripper")
+        future = client.send_goal_async(ParallelGripperCommand.Goal())
+        graph.executor.spin_until_idle()
+        assert future.result().accepted
+        server.destroy()
+        client.destroy()
+        return [weakref.ref(server), weakref.ref(client)]
+
+    ends = use()
+    gc.collect()
+    assert [end() for end in ends] == [None, None]
+    assert len(node._bus.endpoints()) == before
 
 
 @pytest.mark.parametrize("kind", [ActionClient, ActionServer])

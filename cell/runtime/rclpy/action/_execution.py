@@ -75,6 +75,13 @@ class ResultExpiry(Timer):
         if self._timeout_ns >= 0:
             self._ended.append((self._clock._read() + self._timeout_ns, key))
 
+    def destroy(self) -> None:
+        super().destroy()
+        # An executor may keep an armed timer until it would have been due: not the whole server with it.
+        self.callback = None
+        self._forget = _nothing
+        self._ended.clear()
+
     def _expire(self) -> None:
         now = self._clock._read()
         while self._ended and self._ended[0][0] <= now:
@@ -89,3 +96,7 @@ class ResultExpiry(Timer):
         if self._ended:
             self.timer_period_ns = max(self._ended[0][0] - self._clock._read(), 0)
             self.reset()
+
+
+def _nothing(_: bytes) -> None:
+    """Forgets nothing."""
