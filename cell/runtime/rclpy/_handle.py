@@ -14,6 +14,9 @@ __all__ = ["Handle"]
 class Handle:
     """Counts its users; `destroy_when_not_in_use` waits for the last of them, and no further one is let in."""
 
+    # What the handle stands for.
+    _entity: Any
+
     def __init__(self, destroy: Callable[[], object] | None = None) -> None:
         """`destroy()` ends what the handle stands for; called once, by the thread that leaves last."""
         self._destroy = destroy

@@ -22,6 +22,8 @@ class _Waker:
     """Stands in an executor's place for a part: what the part would give an executor wakes the wait set instead."""
 
     _heeds_groups = False
+    # Nothing else has its turn here.
+    _ready = ()
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake

@@ -15,6 +15,7 @@ from .exceptions import NotInitializedException
 from .time import Time
 
 if TYPE_CHECKING:
+    from ._handle import Handle
     from .context import Context
     from .timer import Timer
 
@@ -140,8 +141,13 @@ class Clock:
         return self._clock_type
 
     @property
-    def handle(self) -> Clock:
-        return self
+    def handle(self) -> Handle:
+        """For a `with` block; clocks have no end of their own."""
+        from ._handle import Handle  # noqa: PLC0415 (few programs ask)
+
+        handle = Handle()
+        handle._entity = self
+        return handle
 
     def now(self) -> Time:
         return Time(nanoseconds=self._read(), clock_type=self._clock_type)

@@ -20,10 +20,10 @@ class _GuardConditionHandle(Handle):
 
     def __init__(self, guard: GuardCondition) -> None:
         super().__init__(guard._end)
-        self._guard = guard
+        self._entity = guard
 
     def trigger_guard_condition(self) -> None:
-        self._guard.trigger()
+        self._entity.trigger()
 
 
 class GuardCondition(Entity):
