@@ -57,6 +57,7 @@ $(VENV)/.tools: $(VENV)/.installed
 
 test: $(VENV)/.tools
 	@.ci/browser
+	@.ci/dds
 	@$(MAKE) check
 	@echo "running the tests"
 	@$(VENV)/bin/python -m pytest -m "not train"

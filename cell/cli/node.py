@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cell.announcing import PAGE_VARIABLE, Announcer, end_on_signals, end_with_parent
 from cell.cli.simulator import SimulatorChoice, simulator_named
+from cell.cli.wire import add_wire_flag, switch_wire
 from cell.cmdline import NodeCommand as Words
 from cell.cmdline import parse_node_words
 from cell.config import NodeConfig, Origin, overrides_of, read_params, resolve
@@ -34,6 +35,7 @@ class NodeCommand:
     example = "cell node tracker --ros-args --params-file launch/hardware.params.yaml"
 
     def configure(self, parser: argparse.ArgumentParser) -> None:
+        add_wire_flag(parser)
         parser.add_argument("name", metavar="NAME", help=f"one or more of {', '.join(node_names())}")
         parser.add_argument(
             "words", nargs=argparse.REMAINDER, metavar="NAME ... --ros-args ...", help="as ROS 2 takes them"
@@ -43,6 +45,7 @@ class NodeCommand:
         announcer = Announcer()
         end_on_signals()
         try:
+            switch_wire(args)
             end_with_parent()
             return _run([args.name, *args.words], announcer)
         except KeyboardInterrupt:

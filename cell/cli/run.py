@@ -21,6 +21,7 @@ from cell.cli.command import (
 from cell.cli.plan import Plan
 from cell.cli.simulator import simulator_of
 from cell.cli.state import StateFolder, default_state
+from cell.cli.wire import add_wire_flag, switch_wire
 from cell.launching import LaunchDescription, configure, default_launch, load_launch, parse_arguments
 from cell.simfolder import STATE_VARIABLE, SimFolder
 from perception.errors import InputError
@@ -40,6 +41,7 @@ class RunCommand:
             "launch", nargs="?", metavar="LAUNCH.yaml", help="launch file (default: the simulated cell)"
         )
         parser.add_argument("arguments", nargs="*", metavar="name:=value", help="arguments of the launch file")
+        add_wire_flag(parser)
         parser.add_argument("--parts", type=positive_int, help="end after so many parts")
         parser.add_argument("--duration", type=positive_float, metavar="S", help="end after so many seconds")
         parser.add_argument(
@@ -63,6 +65,7 @@ class RunCommand:
         )
 
     def run(self, args: argparse.Namespace) -> int:
+        switch_wire(args)
         plan = _plan(args)
         state = StateFolder((args.state or default_state()).expanduser())
         before = os.environ.get(STATE_VARIABLE)
