@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Coroutine, Generator
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,18 @@ class ConditionReachedException(Exception):
     """What was waited for has happened."""
 
 
+class _Wake:
+    """Wakes an executor that may be gone."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = weakref.ref(executor)
+
+    def __call__(self) -> None:
+        executor = self._executor()
+        if executor is not None:
+            executor.wake()
+
+
 class Executor(WorkQueue):
     """The base of all executors. One of one's own overrides `spin_once` and takes work by `wait_for_ready_callbacks`.
 
@@ -58,7 +71,13 @@ class Executor(WorkQueue):
         self._idle = threading.Condition()
         self._callbacks: Generator[Ready, None, None] | None = None
         self._callbacks_arguments: object = None
-        self._forget_shutdown = self._context._on_shutdown_call(self.wake)
+        # Weakly: a context lives longer than many an executor that nobody shuts down.
+        self._forget_shutdown = self._context._on_shutdown_call(_Wake(self))
+
+    def __del__(self) -> None:
+        forget = getattr(self, "_forget_shutdown", None)
+        if forget is not None:
+            forget()
 
     # Nodes and tasks
 
@@ -371,7 +390,8 @@ class Executor(WorkQueue):
         heap = self._real_timers
         while True:
             if self._sim_due or (heap and heap[0][0] <= monotonic_ns()):
-                self._release_timers()
+                # Who wakes late runs nothing that became due after his time was over.
+                self._release_timers(deadline_ns)
             if condition is not None and condition():
                 raise ConditionReachedException()
             if self._is_shutdown:

@@ -126,6 +126,7 @@ class MultiThreadedExecutor(Executor):
         pool = getattr(self, "_executor", None)
         if pool is not None:
             pool.end()
+        super().__del__()
 
     def shutdown(self, timeout_sec: float | None = None, *, wait_for_threads: bool = True) -> bool:
         """As `Executor.shutdown`; without `wait_for_threads` it does not wait for the callbacks that run."""

@@ -150,8 +150,11 @@ class WorkQueue:
 
     # Taking work
 
-    def _release_timers(self) -> None:
-        """Queues all due timers, the earliest first; the caller looks at the queue, and so rouses nobody."""
+    def _release_timers(self, until_ns: int = FOREVER_NS) -> None:
+        """Queues the timers that are due by now and by `until_ns` (monotonic), the earliest first.
+
+        The caller looks at the queue then, and so nobody is roused.
+        """
         if self._sim_due:
             self._sim_due = False
             with self._lock:
@@ -162,9 +165,9 @@ class WorkQueue:
         heap = self._real_timers
         if not heap:
             return
-        now_ns = monotonic_ns()
+        until_ns = min(until_ns, monotonic_ns())
         with self._lock:
-            while heap and heap[0][0] <= now_ns:
+            while heap and heap[0][0] <= until_ns:
                 due_ns, _, _, timer = heapq.heappop(heap)
                 if timer._listed_ns != due_ns or timer._executor is not self:
                     continue
