@@ -17,6 +17,8 @@ import cell.runtime.finder
 cell.runtime.finder.install()
 # Nothing meets a cell that runs on this machine; tests with several processes choose a domain of their own.
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "OFF"
+# Every message is hashed when it is published, when it is read and when its reader is done.
+os.environ["CELL_CHECK_MUTATION"] = "1"
 # A job in the background ignores Ctrl-C, and so would every process that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

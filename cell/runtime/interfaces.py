@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, Union
+from typing import Any, NamedTuple, Union
 
 Value = Union[bool, int, float, str, bytes, list[object]]  # noqa: UP007 (evaluated at run time on Python 3.10)
 
@@ -109,6 +110,11 @@ _FIELD = re.compile(
         (?P<name>[A-Za-z]\w*)\s*(?P<rest>.*)$""",
     re.VERBOSE,
 )
+# ROS 2's rules for names (design.ros2.org, "ROS 2 Interfaces", naming).
+_FIELD_NAME = re.compile(r"(?!.*__)(?!.*_$)[a-z][a-z0-9_]*$")
+_CONSTANT_NAME = re.compile(r"(?!.*__)(?!.*_$)[A-Z][A-Z0-9_]*$")
+_PACKAGE_NAME = re.compile(r"(?!.*__)(?!.*_$)[a-z][a-z0-9_]*$")
+_TYPE_NAME = re.compile(r"[A-Z][A-Za-z0-9]*$")
 _PART_SUFFIXES = {"msg": ("",), "srv": ("_Request", "_Response"), "action": ("_Goal", "_Result", "_Feedback")}
 
 
@@ -174,10 +180,10 @@ def parse(text: str, package: str, kind: str, short: str, file: Path) -> Interfa
             item = _parse_line(statement, package)
         except (ValueError, SyntaxError) as error:
             raise InterfaceError(f"{file}:{number}: {error}") from None
-        if isinstance(item, Constant):
-            constants.append(item)
-        else:
-            fields.append(item)
+        group: list[Any] = constants if isinstance(item, Constant) else fields
+        if any(entry.name == item.name for entry in group):
+            raise InterfaceError(f"{file}:{number}: the name {item.name!r} is used twice")
+        group.append(item)
     suffixes = _PART_SUFFIXES[kind]
     if len(sections) != len(suffixes):
         raise InterfaceError(f"{file}: {len(sections)} parts divided by ---, {len(suffixes)} expected")
@@ -194,17 +200,28 @@ def _parse_line(statement: str, package: str) -> Field | Constant:
     if match is None:
         raise ValueError(f"not a field or a constant: {statement!r}")
     base, name, rest = match["base"], match["name"], match["rest"].strip()
+    bound = int(match["bound"] or 0)
+    if match["bound"] is not None and (base not in STRINGS or not bound):
+        raise ValueError(f"a bound of a string must be positive, and only strings have one: {statement!r}")
     if rest.startswith("="):
         if base not in PRIMITIVES or match["box"]:
             raise ValueError(f"a constant must be of a primitive type: {statement!r}")
-        return Constant(name, base, _parse_value(rest[1:].strip(), FieldType(base)))
+        if _CONSTANT_NAME.match(name) is None:
+            raise ValueError(f"not the name of a constant (upper case, digits, single underscores): {name!r}")
+        return Constant(name, base, _parse_value(rest[1:].strip(), FieldType(base, string_bound=bound)))
+    if _FIELD_NAME.match(name) is None:
+        raise ValueError(f"not the name of a field (lower case, digits, single underscores): {name!r}")
     if base not in PRIMITIVES:
         base = _full_name(base, package)
     container = ""
     if match["box"]:
         container = "bounded" if match["at_most"] else "array" if match["size"] else "sequence"
-    field_type = FieldType(base, container, int(match["size"] or 0), int(match["bound"] or 0))
+        if container != "sequence" and not int(match["size"] or 0):
+            raise ValueError(f"a size or a limit must be positive: {statement!r}")
+    field_type = FieldType(base, container, int(match["size"] or 0), bound)
     rest = _without_comment(rest)
+    if rest and field_type.is_message:
+        raise ValueError(f"only primitive types have defaults: {statement!r}")
     return Field(name, field_type, _parse_value(rest, field_type) if rest else None)
 
 
@@ -212,42 +229,103 @@ def _full_name(base: str, package: str) -> str:
     parts = base.split("/")
     if len(parts) == 1:
         # The one name that a .msg file may leave unqualified, kept from ROS 1.
-        return "std_msgs/msg/Header" if base == "Header" and package != "std_msgs" else f"{package}/msg/{base}"
-    return base if len(parts) == 3 else f"{parts[0]}/msg/{parts[1]}"
+        parts = ["std_msgs", "msg", base] if base == "Header" and package != "std_msgs" else [package, "msg", base]
+    elif len(parts) == 2:
+        parts.insert(1, "msg")
+    if len(parts) != 3 or _PACKAGE_NAME.match(parts[0]) is None or _TYPE_NAME.match(parts[2].partition("_")[0]) is None:
+        raise ValueError(f"not the name of a type: {base!r}")
+    return "/".join(parts)
 
 
 def _without_comment(text: str) -> str:
     """Cuts a trailing comment; a # inside quotes is no comment."""
+    for index, character in _outside_quotes(text):
+        if character == "#":
+            return text[:index].strip()
+    return text.strip()
+
+
+def _outside_quotes(text: str) -> Iterator[tuple[int, str]]:
+    """The characters that stand in no quoted text, with their places; a backslash escapes what follows it."""
     quote = ""
+    escaped = False
     for index, character in enumerate(text):
         if quote:
-            quote = "" if character == quote else quote
-        elif character in "'\"":
+            if escaped:
+                escaped = False
+            elif character == "\\":
+                escaped = True
+            elif character == quote:
+                quote = ""
+        elif character in "'\"" and (not index or text[index - 1] in " \t,[="):
             quote = character
-        elif character == "#":
-            return text[:index].strip()
-    return text
+        else:
+            yield index, character
 
 
 def _parse_value(text: str, field_type: FieldType) -> Value:
     text = _without_comment(text)
-    if field_type.container:
-        item = FieldType(field_type.base, string_bound=field_type.string_bound)
-        inner = text.strip().removeprefix("[").removesuffix("]").strip()
-        return [_parse_value(part.strip(), item) for part in inner.split(",")] if inner else []
+    if not field_type.container:
+        return _parse_single(text, field_type)
+    if not (text.startswith("[") and text.endswith("]")):
+        raise ValueError(f"the default of an array must stand in brackets: {text!r}")
+    values = [_parse_single(part, field_type) for part in _split(text[1:-1])]
+    if field_type.container == "array" and len(values) != field_type.size:
+        raise ValueError(f"{len(values)} defaults for {field_type.size} elements: {text!r}")
+    if field_type.container == "bounded" and len(values) > field_type.size:
+        raise ValueError(f"{len(values)} defaults for at most {field_type.size} elements: {text!r}")
+    return list(values)
+
+
+def _split(text: str) -> list[str]:
+    """The elements of a list, divided by commas outside of quotes."""
+    parts, start = [], 0
+    for index, character in _outside_quotes(text):
+        if character == ",":
+            parts.append(text[start:index].strip())
+            start = index + 1
+    last = text[start:].strip()
+    return [*parts, last] if last else parts
+
+
+def _parse_single(text: str, field_type: FieldType) -> bool | int | float | str | bytes:
     base = field_type.base
     if base == "bool":
         if text.lower() not in ("true", "false", "0", "1"):
             raise ValueError(f"not a boolean: {text!r}")
         return text.lower() in ("true", "1")
     if base in STRINGS:
-        quoted = len(text) >= 2 and text[0] == text[-1] and text[0] in "'\""
-        if quoted:
-            import ast  # noqa: PLC0415 (few definitions hold a string, and none of the standard ones)
-
-            return str(ast.literal_eval(text))
-        return text
+        value = _unquote(text)
+        if field_type.string_bound and len(value) > field_type.string_bound:
+            raise ValueError(f"longer than {field_type.string_bound} characters: {text!r}")
+        return value
     if base in FLOATS:
         return float(text)
     number = int(text, 0)
+    low, high = INTEGER_RANGES.get(base, (0, 255))
+    if not low <= number <= high:
+        raise ValueError(f"{number} is out of the range of {base}, [{low}, {high}]")
     return bytes([number]) if base == "byte" else number
+
+
+def _unquote(text: str) -> str:
+    """A text without its quotes, with escapes as in C; a text without quotes is as it stands."""
+    if text[:1] not in ("'", '"'):
+        return text
+    quote, inner = text[0], text[1:-1]
+    if len(text) < 2 or text[-1] != quote or re.search(r"(?<!\\)(?:\\\\)*" + quote, inner):
+        raise ValueError(f"a quote is missing or not escaped: {text!r}")
+    return _ESCAPE.sub(_unescape, inner)
+
+
+_ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{1,3}|.)")
+_ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+
+
+def _unescape(match: re.Match[str]) -> str:
+    word = match[0][1:]
+    if len(word) > 1 and word[0] in "xuU":
+        return chr(int(word[1:], 16))
+    if word[0] in "01234567":
+        return chr(int(word, 8))
+    return _ESCAPED.get(word, word)

@@ -88,9 +88,7 @@ def make_class(definition: MessageDefinition, resolve: Resolve) -> type[Any]:
         "__init__": _constructor(fields, nested),
     }
     namespace.update({constant.name: constant.value for constant in definition.constants})
-    namespace.update(
-        {f"{field.name.upper()}__DEFAULT": field.default for field in fields if field.default is not None}
-    )
+    namespace.update({f"{field.name.upper()}__DEFAULT": field.default for field in fields if field.default is not None})
     made: type[Any] = InterfaceMeta(short, (Message,), namespace)
     for field in fields:
         store: Setter = made.__dict__[f"_{field.name}"].__set__
@@ -185,7 +183,7 @@ class _CopyText:
         self._scope[key] = cls
         lines = self._lines
         lines.append(f"    {target} = _new({key})")
-        for field in cls._DEFINITION.fields:  # type: ignore[attr-defined]
+        for field in cls._DEFINITION.fields:
             kind, slot = field.type, f"_{field.name}"
             if kind.is_message and not kind.container:
                 inner, copy = self._name("m"), self._name("n")
@@ -218,13 +216,13 @@ def _nested(cls: type[Any], name: str) -> type[Any]:
     """The class of a field that holds messages."""
     from cell.runtime.messages import interface  # noqa: PLC0415 (it imports this module)
 
-    field = next(entry for entry in cls._DEFINITION.fields if entry.name == name)  # type: ignore[attr-defined]
+    field = next(entry for entry in cls._DEFINITION.fields if entry.name == name)
     return interface(field.type.base)
 
 
-def _restore(cls: type[Any], values: tuple[Any, ...]) -> Any:
+def _restore(cls: Any, values: tuple[Any, ...]) -> Any:
     made = cls.__new__(cls)
-    for slot, value in zip(cls.__slots__, values, strict=True):  # type: ignore[attr-defined]
+    for slot, value in zip(cls.__slots__, values, strict=True):
         setattr(made, slot, value)
     return made
 

@@ -81,7 +81,7 @@ def _is_settled_view(view: memoryview) -> bool:
     """True if nothing can change what the view shows."""
     if not view.readonly:
         return False
-    owner = view.obj
+    owner: Any = view.obj
     if owner.__class__ is bytes:
         return True
     if is_ndarray(owner):

@@ -65,7 +65,7 @@ class _EventClass:
     """`Service.Event`, the message of service introspection, made when it is first asked for."""
 
     def __get__(self, instance: object, owner: type[Any]) -> type[Any]:
-        return interface(f"{owner._TYPE_NAME}_Event")  # type: ignore[attr-defined]
+        return interface(f"{owner._TYPE_NAME}_Event")
 
 
 def event_definition(name: str) -> MessageDefinition:

@@ -136,10 +136,10 @@ class SlotTypes:
     """`Message.SLOT_TYPES`, made when a class is first asked for it: most never are."""
 
     def __get__(self, instance: object, owner: type[Any]) -> tuple[AbstractType, ...]:
-        definition: MessageDefinition = owner._DEFINITION  # type: ignore[attr-defined]
-        made = owner._slot_types  # type: ignore[attr-defined]
+        definition: MessageDefinition = owner._DEFINITION
+        made = owner._slot_types
         if made is None or len(made) != len(definition.fields):
-            made = owner._slot_types = tuple(slot_type(field.type) for field in definition.fields)  # type: ignore[attr-defined]
+            made = owner._slot_types = tuple(slot_type(field.type) for field in definition.fields)
         return made  # type: ignore[no-any-return]
 
 

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from cell.runtime import messages
-from cell.runtime.interfaces import FieldType
+from cell.runtime.interfaces import FieldType, InterfaceError
 
 PREFIX = "RIHS01_"
 
@@ -117,7 +117,7 @@ def ros_type_name(dds_name: str) -> str:
 def _name(interface: type[Any]) -> str:
     name = getattr(interface, "_TYPE_NAME", "")
     if not name:
-        raise messages.InterfaceError(f"{interface!r} is no interface of this runtime")
+        raise InterfaceError(f"{interface!r} is no interface of this runtime")
     return str(name)
 
 
@@ -137,10 +137,7 @@ def _structure(name: str) -> Structure:
 
 
 def _field(name: str, kind: FieldType, default: Any = None) -> dict[str, Any]:
-    if kind.is_message:
-        number = _NESTED
-    else:
-        number = (_BOUNDED_STRINGS if kind.string_bound else _BASES)[kind.base]
+    number = _NESTED if kind.is_message else (_BOUNDED_STRINGS if kind.string_bound else _BASES)[kind.base]
     return {
         "name": name,
         "type": {

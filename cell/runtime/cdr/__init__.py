@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import Any, TypeVar
 
-from cell.runtime.cdr.decoding import ORIGIN, Decoder, Reader
+from cell.runtime.cdr.decoding import ORIGIN, Decoder, Order, Reader
 from cell.runtime.cdr.encoding import Encoder, Writer
 from cell.runtime.cdr.layout import CdrError
 from cell.runtime.messages import interface as _resolve
@@ -109,8 +109,8 @@ def deserialize(interface: type[MessageT], data: bytes | bytearray | memoryview,
     """
     size = len(data)
     if data.__class__ is memoryview:
-        if data.format != "B" or data.ndim != 1:  # type: ignore[union-attr]
-            data = data.cast("B")  # type: ignore[union-attr]
+        if data.format != "B" or data.ndim != 1:
+            data = data.cast("B")
             size = len(data)
         if size <= VIEW_BYTES:
             data = bytes(data)
@@ -142,14 +142,14 @@ def _nested_writer(cls: type[Any]) -> Writer:
     return made
 
 
-def _reader(cls: type[Any], order: str) -> Reader:
+def _reader(cls: type[Any], order: Order) -> Reader:
     _definition(cls)
     made = Decoder(_resolve, lambda nested: _nested_reader(nested, order), order).compile(cls, at=ORIGIN)
     (_readers if order == "<" else _swapped_readers)[cls] = made
     return made
 
 
-def _nested_reader(cls: type[Any], order: str) -> Reader:
+def _nested_reader(cls: type[Any], order: Order) -> Reader:
     made = _nested_readers.get((cls, order))
     if made is None:
         decoder = Decoder(_resolve, lambda nested: _nested_reader(nested, order), order)

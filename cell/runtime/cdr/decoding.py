@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from cell.runtime.cdr.layout import CODES, SIZES, CdrError, Cell, run_struct, run_table, smallest_size
 from cell.runtime.interfaces import Field, FieldType, MessageDefinition
@@ -16,6 +16,7 @@ from cell.runtime.message_fields import TYPECODES
 
 Resolve = Callable[[str], Any]
 Reader = Callable[[Any, int, int, int], Any]
+Order = Literal["<", ">"]
 
 # Alignment counts from here: after the encapsulation.
 ORIGIN = 4
@@ -27,7 +28,7 @@ class Decoder:
     It gives the message and the offset behind it. Number sequences above `big` bytes become read-only views.
     """
 
-    def __init__(self, resolve: Resolve, nested_reader: Callable[[type[Any]], Reader], order: str) -> None:
+    def __init__(self, resolve: Resolve, nested_reader: Callable[[type[Any]], Reader], order: Order) -> None:
         """`order` is "<" or ">"."""
         self._resolve = resolve
         self._nested_reader = nested_reader
@@ -47,7 +48,7 @@ class Decoder:
 
     def compile(self, cls: type[Any], *, at: int | None) -> Reader:
         """The function; `at` is where the structure starts, None where that is only known when it is called."""
-        definition: MessageDefinition = cls._DEFINITION  # type: ignore[attr-defined]
+        definition: MessageDefinition = cls._DEFINITION
         self._at = at
         self._scope["_c"] = cls
         self._emit("    ", "m = _new(_c)")
@@ -225,7 +226,7 @@ def too_long(count: int, limit: int) -> None:
     raise CdrError(f"a length of {count}, but the type allows {limit}")
 
 
-def view(data: Any, start: int, end: int, typecode: str) -> memoryview:
+def view(data: Any, start: int, end: int, typecode: Any) -> Any:
     """A read-only view on a part of the data, as numbers."""
     return memoryview(data)[start:end].toreadonly().cast(typecode)
 

@@ -128,7 +128,7 @@ class _Parser:
             self._check(left_sample, high_sample)
             return lambda message: (low(message) <= left(message) <= high(message)) is not negated
         if self._accept("LIKE", "MATCH"):
-            pattern, sample = self._term()
+            _pattern, sample = self._term()
             if not isinstance(left_sample, str) or not isinstance(sample, str):
                 raise self._error("LIKE compares texts")
             compiled = _like(sample)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class PublisherHandle(Handle):
     """The lower end of a publisher."""
 
+    _entity: Publisher[Any]
+
     def __init__(self, publisher: Publisher[Any]) -> None:
         super().__init__(publisher._end)
         self._entity = publisher
@@ -47,6 +49,8 @@ class PublisherHandle(Handle):
 
 class SubscriptionHandle(Handle):
     """The lower end of a subscription."""
+
+    _entity: Subscription[Any]
 
     def __init__(self, subscription: Subscription[Any]) -> None:
         super().__init__(subscription._end)

@@ -87,10 +87,7 @@ class Publisher(Generic[MsgT]):
         writer = self._writer
         if isinstance(msg, self.msg_type):
             # Nobody will ever see a volatile message that has no reader now.
-            if writer.readers or writer.retains:
-                message = msg._snapshot()  # type: ignore[attr-defined]
-            else:
-                message = msg
+            message = msg._snapshot() if writer.readers or writer.retains else msg  # type: ignore[attr-defined]
         elif isinstance(msg, bytes):
             message = self._deserialised(msg)
         else:

@@ -238,7 +238,7 @@ def _policy_property(name: str, kind: type[Any]) -> property:
             value = kind(value)
         elif not isinstance(value, kind):
             raise AssertionError(f"{name} must be a {kind.__name__}")
-        elif kind is int and value == 0 and self._history is HistoryPolicy.KEEP_LAST:
+        elif kind is int and value == 0 and self.history is HistoryPolicy.KEEP_LAST:
             warnings.warn(
                 "A depth of zero with KEEP_LAST keeps nothing; it is taken as the system's default depth", stacklevel=3
             )

@@ -34,11 +34,11 @@ class TypeDescriptionService:
     @staticmethod
     def _answer(request: Any, response: Any) -> Any:
         from cell.runtime import interfaces, type_description  # noqa: PLC0415 (few ask)
-        from cell.runtime.messages import InterfaceError, interface  # noqa: PLC0415 (as above)
+        from cell.runtime.messages import interface  # noqa: PLC0415 (as above)
 
         try:
             found = interface(request.type_name)
-        except (InterfaceError, ValueError):
+        except (interfaces.InterfaceError, ValueError):
             response.failure_reason = f"Type '{request.type_name}' is not known"
             return response
         known = type_description.type_hash(found)

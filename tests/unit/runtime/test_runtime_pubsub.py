@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from rclpy.exceptions import InvalidHandle, InvalidTopicNameException, NoTypeSupportImportedException
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy, qos_check_compatible
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    LivelinessPolicy,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_check_compatible,
+)
 from sensor_msgs.msg import Image
 from std_msgs.msg import Int32, String
 
@@ -82,9 +89,7 @@ def test_nothing_arrives_when_qos_is_incompatible(graph: Any, capsys: pytest.Cap
 
 def test_compatibility_is_told_when_two_profiles_are_compared() -> None:
     volatile = QoSProfile(depth=1, liveliness=LivelinessPolicy.AUTOMATIC)
-    latched = QoSProfile(
-        depth=2, durability=DurabilityPolicy.TRANSIENT_LOCAL, liveliness=LivelinessPolicy.AUTOMATIC
-    )
+    latched = QoSProfile(depth=2, durability=DurabilityPolicy.TRANSIENT_LOCAL, liveliness=LivelinessPolicy.AUTOMATIC)
     assert qos_check_compatible(volatile, latched).compatibility.name == "ERROR"
     assert qos_check_compatible(latched, volatile).compatibility.name == "OK"
 
