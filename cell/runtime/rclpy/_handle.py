@@ -8,14 +8,11 @@ from typing import Any
 
 from ._rclpy_errors import InvalidHandle
 
-__all__ = ["Handle"]
+__all__ = ["ClockHandle", "Handle"]
 
 
 class Handle:
     """Counts its users; `destroy_when_not_in_use` waits for the last of them, and no further one is let in."""
-
-    # What the handle stands for.
-    _entity: Any
 
     def __init__(self, destroy: Callable[[], object] | None = None) -> None:
         """`destroy()` ends what the handle stands for; called once, by the thread that leaves last."""
@@ -57,3 +54,11 @@ class Handle:
         destroy, self._destroy = self._destroy, None
         if destroy is not None:
             destroy()
+
+
+class ClockHandle(Handle):
+    """Of a clock, which has no end of its own."""
+
+    def __init__(self, clock: Any) -> None:
+        super().__init__()
+        self._entity = clock

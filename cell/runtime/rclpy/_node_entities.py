@@ -285,7 +285,8 @@ class NodeEntities(NodeGraph):
 
     def _entities(self) -> list[Entity]:
         parts = [part for compound in self._compounds for part in compound._parts()]
-        for entity in (*self._publishers, *self._subscriptions):
+        talking: list[Publisher[Any] | Subscription[Any]] = [*self._publishers, *self._subscriptions]
+        for entity in talking:
             parts += entity.event_handlers
         return [
             *self._subscriptions,

@@ -143,11 +143,9 @@ class Clock:
     @property
     def handle(self) -> Handle:
         """For a `with` block; clocks have no end of their own."""
-        from ._handle import Handle  # noqa: PLC0415 (few programs ask)
+        from ._handle import ClockHandle  # noqa: PLC0415 (few programs ask)
 
-        handle = Handle()
-        handle._entity = self
-        return handle
+        return ClockHandle(self)
 
     def now(self) -> Time:
         return Time(nanoseconds=self._read(), clock_type=self._clock_type)
