@@ -14,6 +14,8 @@ BOOKS_S = 5.0
 CLEAR_S = 10.0
 # A cell that waits for an operator waits for ever where there is none.
 HELD_S = 5.0
+# Everything answers within seconds, on a loaded machine within many; what has not come up by then does not.
+START_S = 60.0
 
 
 class Ending:
@@ -78,7 +80,11 @@ class Ending:
         return False
 
     def _given_up(self, state: State, now_s: float) -> bool:
-        """Held or suspended with nobody there to go on: abort, so that somebody looks before the next run."""
+        """Held, suspended, or never ready, with nobody there to go on: abort, so that somebody looks at it."""
+        if state is State.STOPPED and self._supervisor.starting and now_s - (self._began_s or now_s) > START_S:
+            waits = ", ".join(self._supervisor.waits_for) or "something"
+            self._supervisor.give(Event.ABORT, f"the run's end, {START_S:.0f} s for {waits}")
+            return True
         if state not in (State.HELD, State.SUSPENDED):
             self._held_s = None
             return False

@@ -11,6 +11,7 @@ from cell.cli.command import existing_path, natural_int, positive_int
 from cell.cli.domain import Domain
 from cell.cli.sim_host import SimHost
 from cell.cli.simulator import simulator_of
+from cell.cli.wire import add_wire_flag, switch_wire
 from cell.launching import configure, default_launch, load_launch, parse_arguments
 from cell.simfolder import STATE_VARIABLE, SimFolder, default_state
 from perception.errors import InputError
@@ -35,11 +36,13 @@ class SimCommand:
             "--source", type=existing_path, metavar="DIR_OR_VIDEO", help="real images that ride as parts, each once"
         )
         parser.add_argument("--state", type=Path, metavar="DIR", help="the cell's state folder")
+        add_wire_flag(parser)
 
     def run(self, args: argparse.Namespace) -> int:
         announcer = Announcer()
         end_on_signals()
         try:
+            switch_wire(args)
             return _run(args, announcer)
         except InputError as error:
             if not announcer.heard:

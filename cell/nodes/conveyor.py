@@ -19,6 +19,8 @@ from cell.supervision import BELT_RUNS
 PERIOD_S = 0.02
 # The speed is the slope of the travel over at least this time; at 50 readings/s one count more or less would be 5 mm/s.
 SLOPE_S = 0.06
+# A trip is reset so often, each time after waiting so long for what the drive says to it.
+RESETS, RESET_S = 3, 0.3
 
 
 class ConveyorNode(CellNode):
@@ -34,6 +36,8 @@ class ConveyorNode(CellNode):
         self._state = State.STOPPED
         self._commanded: float | None = None
         self._published_s = -1.0
+        self._asked_s = 0.0
+        self._resets = 0
         self._window: list[tuple[float, float]] = []
         self._publisher = self.create_publisher(JointState, "/conveyor/state", 10)
         self.create_subscription(CellState, "/cell/state", self._on_state, 10)
@@ -42,17 +46,24 @@ class ConveyorNode(CellNode):
     def _on_state(self, message: CellState) -> None:
         before, self._state = self._state, State(message.state)
         if self._state is not before and self._state in (State.CLEARING, State.RESETTING):
-            self._clear_trip()
+            self._asked_s = self._bus_clock()
+            self._resets = RESETS
         self._follow()
 
     def _clear_trip(self) -> None:
-        """An operator asks for the cell: a drive that has tripped, for example when its controller was gone, is reset.
+        """An operator has asked for the cell: a drive that tripped, for example when its controller was gone, is reset.
 
-        When the cell is cleared the drive may not have been heard of yet.
+        What counts is what it says after that; right after a start it has not been heard of yet.
         """
         reading = self._drive.status
-        if reading.value.fault if reading is not None else self._state is State.CLEARING:
-            self._drive.reset_fault()
+        if reading is None or reading.stamp_s <= self._asked_s:
+            return
+        if not reading.value.fault:
+            self._resets = 0
+            return
+        self._resets -= 1
+        self._asked_s = self._bus_clock() + RESET_S
+        self._drive.reset_fault()
 
     def _follow(self) -> None:
         wanted = self._speed_mps if self._state in BELT_RUNS else 0.0
@@ -65,6 +76,8 @@ class ConveyorNode(CellNode):
         self._commanded = wanted
 
     def _step(self) -> None:
+        if self._resets:
+            self._clear_trip()
         reading = self._encoder.encoder
         if reading is None or not reading.good or reading.stamp_s <= self._published_s:
             return

@@ -81,6 +81,12 @@ class SupervisorNode(CellNode):
         """Commands of the start-up (Clear, Reset, Start) are still to be given."""
         return self._supervision.starting
 
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """What still has to come up before the cell may start, in words."""
+        seen = self._observe()
+        return seen.not_ready if seen.safety_fresh else ("safety: the inputs are not read", *seen.not_ready)
+
     def give(self, event: Event, by: str) -> bool:
         """A command from inside this process; True where it was accepted."""
         accepted = isinstance(self._supervision.command(event, by, self.now_s), Transition)
