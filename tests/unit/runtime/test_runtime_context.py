@@ -86,3 +86,129 @@ def test_spin_ends_when_signal_comes(number: signal.Signals, word: str) -> None:
 def test_runtime_is_not_imported_twice_when_named_by_its_folder() -> None:
     with pytest.raises(ImportError, match="import rclpy"):
         import cell.runtime.rclpy  # noqa: F401
+
+
+HANDLING = """
+import os, signal, sys
+import cell.runtime.finder
+cell.runtime.finder.install()
+import rclpy
+from rclpy.signals import SignalHandlerGuardCondition, SignalHandlerOptions
+
+chosen = SignalHandlerOptions[sys.argv[1]]
+seen = []
+signal.signal(signal.SIGTERM, lambda number, frame: seen.append("before"))
+own = rclpy.Context()
+with rclpy.init(args=[], signal_handler_options=chosen):
+    rclpy.init(args=[], context=own)
+    own.on_shutdown(lambda: seen.append("own"))
+    guard = SignalHandlerGuardCondition()
+    os.kill(os.getpid(), signal.SIGTERM)
+    print(seen, rclpy.ok(), own.ok(), bool(guard._waiting()))
+    guard.destroy()
+os.kill(os.getpid(), signal.SIGTERM)
+print(seen.count("before"), rclpy.signals.get_current_signal_handlers_options().name)
+rclpy.init(args=[])
+print(rclpy.signals.get_current_signal_handlers_options().name)
+rclpy.shutdown()
+print(rclpy.signals.get_current_signal_handlers_options().name)
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "first"),
+    [
+        ("ALL", "['own', 'before'] False False True"),
+        ("SIGTERM", "['own', 'before'] False False True"),
+        ("SIGINT", "['before'] True True False"),
+        ("NO", "['before'] True True False"),
+    ],
+)
+def test_signals_are_handled_when_they_are_chosen(options: str, first: str) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ROS_AUTOMATIC_DISCOVERY_RANGE": "OFF"}
+    ended = subprocess.run(
+        [sys.executable, "-c", HANDLING, options],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60.0,
+        check=True,
+    )
+    assert ended.stdout.splitlines() == [first, "2 NO", "ALL", "NO"]
+
+
+def test_context_is_used_once_when_it_was_shut_down() -> None:
+    context = Context()
+    assert context.handle is None
+    with pytest.raises(RuntimeError, match="domain id"):
+        context.get_domain_id()
+    context.init([], domain_id=96)
+    assert context.get_domain_id() == 96
+    with context.handle as handle:  # type: ignore[union-attr]
+        assert handle.ok() and handle.get_domain_id() == 96
+    context.shutdown()
+    with pytest.raises(RuntimeError, match="only be called once"):
+        context.init([], domain_id=96)
+    with pytest.raises(RuntimeError, match="already called"):
+        context.shutdown()
+    calls: list[int] = []
+    context.on_shutdown(lambda: calls.append(1))
+    assert calls == [1]
+    with pytest.raises(TypeError):
+        context.on_shutdown(None)  # type: ignore[arg-type]
+
+
+def test_context_ends_when_its_handle_is_free() -> None:
+    context = Context()
+    context.init([], domain_id=96)
+    assert context.handle is not None
+    with context.handle:
+        context.destroy()
+        assert context.ok()
+    assert not context.ok()
+
+
+def test_bound_method_is_not_kept_alive_when_it_waits_for_the_shutdown() -> None:
+    class Listener:
+        def __init__(self, calls: list[str], name: str) -> None:
+            self.calls, self.name = calls, name
+
+        def ended(self) -> None:
+            self.calls.append(self.name)
+
+    calls: list[str] = []
+    context = Context()
+    kept, dropped = Listener(calls, "kept"), Listener(calls, "dropped")
+    context.on_shutdown(kept.ended)
+    context.on_shutdown(dropped.ended)
+    del dropped
+    context.init([], domain_id=96)
+    context.shutdown()
+    assert calls == ["kept"]
+
+
+def test_arguments_are_refused_when_not_utf8() -> None:
+    with pytest.raises(UnicodeEncodeError):
+        Context().init(["node", "Ragnar\udcc3\udcb6k"])
+
+
+@pytest.mark.parametrize("text", ["abc", "-1", "1.5"])
+def test_domain_is_refused_when_variable_holds_no_number(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", text)
+    with pytest.raises(RuntimeError, match="ROS_DOMAIN_ID"):
+        Context().init([])
+    with pytest.raises(RuntimeError, match="lower than zero"):
+        Context().init([], domain_id=-1)
+
+
+def test_modules_are_there_when_only_the_package_is_imported() -> None:
+    code = (
+        "import cell.runtime.finder; cell.runtime.finder.install(); import rclpy, sys\n"
+        "assert 'rclpy.executors' not in sys.modules\n"
+        "print(rclpy.executors.SingleThreadedExecutor.__name__, rclpy.Parameter.__name__, hasattr(rclpy, 'nothing'))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60.0, check=True
+    )
+    assert ended.stdout == "SingleThreadedExecutor Parameter False\n"
