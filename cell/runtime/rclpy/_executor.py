@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
-from ._work_queue import FOREVER_NS, Token, WorkQueue
+from ._executor_errors import ConditionReachedException, ExternalShutdownException, ShutdownException, TimeoutException
+from ._work_giving import WorkGiving
+from ._work_queue import FOREVER_NS, Token, end_of_wait_ns
 from .context import Context
 from .future import Future
 from .task import Task
@@ -18,27 +20,6 @@ if TYPE_CHECKING:
     from ._entity import Entity
     from .clock import Clock
     from .node import Node
-
-    Ready = tuple[Task[Any], Entity | None, Node | None]
-
-
-class TimeoutException(Exception):
-    """Nothing became ready in time."""
-
-
-class ShutdownException(Exception):
-    """The executor was shut down."""
-
-
-class ExternalShutdownException(Exception):
-    """The context was shut down while the executor ran, by a signal for instance."""
-
-    def __init__(self, *args: object) -> None:
-        super().__init__("The context was shut down while the executor ran", *args)
-
-
-class ConditionReachedException(Exception):
-    """What was waited for has happened."""
 
 
 class _Wake:
@@ -53,7 +34,7 @@ class _Wake:
             executor.wake()
 
 
-class Executor(WorkQueue):
+class Executor(WorkGiving):
     """The base of all executors. One of one's own overrides `spin_once` and takes work by `wait_for_ready_callbacks`.
 
     Beyond rclpy's surface it has what a simulator needs to run a graph in lockstep, on one thread:
@@ -69,8 +50,6 @@ class Executor(WorkQueue):
         # The thread that spins, 0 while none does.
         self._spinner = 0
         self._idle = threading.Condition()
-        self._callbacks: Generator[Ready, None, None] | None = None
-        self._callbacks_arguments: object = None
         # Weakly: a context lives longer than many an executor that nobody shuts down.
         self._forget_shutdown = self._context._on_shutdown_call(_Wake(self))
 
@@ -197,7 +176,7 @@ class Executor(WorkQueue):
         """Runs one piece of work, waiting for it at most `timeout_sec` (None or negative: without limit)."""
         self._enter_spin()
         try:
-            self._run_until(None, _deadline_ns(timeout_sec), once=True)
+            self._run_until(None, end_of_wait_ns(timeout_sec), once=True)
         except (ShutdownException, TimeoutException, ConditionReachedException):
             return
         finally:
@@ -205,7 +184,7 @@ class Executor(WorkQueue):
 
     def spin_until_future_complete(self, future: Future[Any], timeout_sec: float | None = None) -> None:
         """Runs callbacks until the future is done or cancelled, at most `timeout_sec`."""
-        deadline_ns = _deadline_ns(timeout_sec)
+        deadline_ns = end_of_wait_ns(timeout_sec)
         if type(self).spin_once_until_future_complete is not Executor.spin_once_until_future_complete:
             while self._context.ok() and not _ended(future) and not self._is_shutdown:
                 left_ns = deadline_ns - monotonic_ns()
@@ -217,7 +196,7 @@ class Executor(WorkQueue):
 
     def spin_once_until_future_complete(self, future: Future[Any], timeout_sec: float | None = None) -> None:
         """Runs one piece of work, or returns once the future is done."""
-        self._spin_for(future, _deadline_ns(timeout_sec), once=True)
+        self._spin_for(future, end_of_wait_ns(timeout_sec), once=True)
 
     def _spin_for(self, future: Future[Any], deadline_ns: int, *, once: bool) -> None:
         self._enter_spin()
@@ -268,63 +247,6 @@ class Executor(WorkQueue):
     def _resume(self) -> None:
         """A future that this executor spins for has ended."""
         self.wake()
-
-    # For executors of one's own
-
-    def wait_for_ready_callbacks(
-        self,
-        timeout_sec: float | None = None,
-        nodes: list[Node] | None = None,
-        condition: Callable[[], bool] = lambda: False,
-    ) -> Ready:
-        """Waits for work; gives a task that runs it, with its entity and that one's node where it has them.
-
-        Raises:
-            TimeoutException, ShutdownException, ExternalShutdownException, ConditionReachedException: there is none.
-        """
-        arguments = (timeout_sec, nodes, condition)
-        while True:
-            if self._callbacks is None or self._callbacks_arguments != arguments:
-                self._callbacks_arguments = arguments
-                self._callbacks = self._wait_for_ready_callbacks(*arguments)
-            try:
-                return next(self._callbacks)
-            except StopIteration:
-                self._callbacks = None
-            except Exception:
-                self._callbacks = None
-                raise
-
-    def _wait_for_ready_callbacks(
-        self,
-        timeout_sec: float | None = None,
-        nodes: list[Node] | None = None,
-        condition: Callable[[], bool] = lambda: False,
-    ) -> Generator[Ready, None, None]:
-        """Yields what is ready now, after waiting for the first."""
-        passed_over: list[Token] = []
-        try:
-            token: Token | None = self._next(_deadline_ns(timeout_sec), condition)
-            while token is not None:
-                entity: Any = None if isinstance(token, Task) else token
-                node = self._node_of(entity)
-                if node is not None and nodes is not None and node not in nodes:
-                    passed_over.append(token)
-                elif isinstance(token, Task):
-                    yield token, None, None
-                else:
-                    yield Task(token._execute, (self,), executor=self), entity, node
-                token = self._pop()
-        finally:
-            for other in reversed(passed_over):
-                self._enqueue_first(other)
-
-    def can_execute(self, entity: Entity) -> bool:
-        """True if a callback of the entity could start."""
-        return entity.callback_group.can_execute(entity)
-
-    def _node_of(self, entity: object) -> Node | None:
-        return next((node for node in self.get_nodes() if any(entity is own for own in node._entities())), None)
 
     # Lockstep: the surface that only the embedded runtime has
 
@@ -405,13 +327,6 @@ class Executor(WorkQueue):
             if deadline_ns != FOREVER_NS and monotonic_ns() >= deadline_ns:
                 raise TimeoutException()
             self._sleep(deadline_ns, condition)
-
-
-def _deadline_ns(timeout_sec: float | None) -> int:
-    """The end of a waiting time, monotonic; None and negative mean no limit."""
-    if timeout_sec is None or timeout_sec < 0:
-        return FOREVER_NS
-    return monotonic_ns() + int(timeout_sec * 1e9)
 
 
 def _ended(future: Any) -> bool:

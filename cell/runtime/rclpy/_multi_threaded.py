@@ -15,7 +15,8 @@ from collections.abc import Callable
 from time import monotonic_ns
 from typing import TYPE_CHECKING
 
-from ._executor import ConditionReachedException, Executor, ExternalShutdownException
+from ._executor import Executor
+from ._executor_errors import ConditionReachedException, ExternalShutdownException
 from ._work_queue import FOREVER_NS, Slot, Token
 
 if TYPE_CHECKING:

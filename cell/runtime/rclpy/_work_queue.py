@@ -265,6 +265,13 @@ class WorkQueue:
         return 0.0 if left_ns <= 0 else min(left_ns / 1e9, _LONGEST_S)
 
 
+def end_of_wait_ns(timeout_sec: float | None) -> int:
+    """The end of a waiting time, monotonic; None and negative mean no limit."""
+    if timeout_sec is None or timeout_sec < 0:
+        return FOREVER_NS
+    return monotonic_ns() + int(timeout_sec * 1e9)
+
+
 def _discard(slots: deque[Slot], slot: Slot) -> bool:
     """Takes a slot back; False where somebody has just taken it."""
     try:

@@ -1,12 +1,7 @@
 """Executors: they run what is ready, in the order in which it arrived."""
 
-from ._executor import (
-    ConditionReachedException,
-    Executor,
-    ExternalShutdownException,
-    ShutdownException,
-    TimeoutException,
-)
+from ._executor import Executor
+from ._executor_errors import ConditionReachedException, ExternalShutdownException, ShutdownException, TimeoutException
 from ._multi_threaded import MultiThreadedExecutor
 
 __all__ = [
