@@ -81,7 +81,11 @@ def _spin(names: list[str], words: list[str], announcer: Announcer, undo: contex
 
     from cell.cli.spinning import VISION, Spinning  # noqa: PLC0415
 
-    rclpy.init(args=words)
+    try:
+        rclpy.init(args=words)
+    except RuntimeError as error:
+        # What is wrong with `--ros-args`, by both the embedded and the real rclpy.
+        raise InputError(str(error).partition(", at ./src")[0]) from None
     undo.callback(rclpy.try_shutdown)
     nodes: dict[str, Node] = {}
     for name in names:
