@@ -117,7 +117,9 @@ class Output:
         if self.console:
             self._to_console(record.severity, line)
         if self._file is None:
-            self._file = self._open() or False
+            with self._lock:
+                if self._file is None:
+                    self._file = self._open() or False
         if self._file:
             self._to_file(line)
 
