@@ -90,6 +90,7 @@ class ServerGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
         self._lock = threading.Lock()
         self._destroyed = False
         self._accepted_ns = goal_info.stamp.sec * 10**9 + goal_info.stamp.nanosec
+        self._status_message = self._describe()
         action_server._keep(self)
 
     @property
@@ -181,6 +182,12 @@ class ServerGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
     def _is_cancelable(self) -> bool:
         return (self._status, GoalEvent.CANCEL_GOAL) in _TRANSITIONS and not self._destroyed
 
+    def _describe(self) -> Any:
+        """The goal's part of the status topic, made once for each state: ended goals stay in it for a while."""
+        from action_msgs.msg import GoalStatus as StatusMessage  # noqa: PLC0415 (message classes load on use)
+
+        return StatusMessage(goal_info=self._goal_info, status=int(self._status))
+
     def _set_result(self, response: ResultT | None) -> None:
         if response is not None:
             self._action_server._set_result(self, response)
@@ -196,6 +203,7 @@ class ServerGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
                     f"{self._status.name} with event {event.name}"
                 )
             self._status = following
+            self._status_message = self._describe()
         self._action_server._state_changed(self)
 
     def __eq__(self, other: object) -> bool:

@@ -339,14 +339,12 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
             self._feedback.publish(message)
 
     def _state_changed(self, goal_handle: Handle) -> None:
-        from action_msgs.msg import GoalStatus as StatusMessage  # noqa: PLC0415 (message classes load on use)
         from action_msgs.msg import GoalStatusArray  # noqa: PLC0415 (message classes load on use)
 
         if self._destroyed:
             return
         with self._lock:
-            goals = list(self._goal_handles.values())
-        statuses = [StatusMessage(goal_info=handle._goal_info, status=handle.status) for handle in goals]
+            statuses = [handle._status_message for handle in self._goal_handles.values()]
         self._status.publish(GoalStatusArray(status_list=statuses))
         if not goal_handle.is_active:
             self._expiry.add(goal_handle._key)
