@@ -5,7 +5,7 @@ from .managed_entity import ManagedEntity, SimpleManagedEntity
 from .node import LifecycleNode, LifecycleNodeMixin, LifecycleState
 from .publisher import LifecyclePublisher
 
-# The shorter names that rclpy gives them too; out of `__all__`, since they are those of other classes as well.
+# The shorter names that rclpy gives them too.
 Node = LifecycleNode
 NodeMixin = LifecycleNodeMixin
 State = LifecycleState
@@ -17,6 +17,10 @@ __all__ = [
     "LifecyclePublisher",
     "LifecycleState",
     "ManagedEntity",
+    "Node",
+    "NodeMixin",
+    "Publisher",
     "SimpleManagedEntity",
+    "State",
     "TransitionCallbackReturn",
 ]
