@@ -88,7 +88,9 @@ def keep(node: Node, number: str) -> None:
 
 
 def latch(node: Node, _: str) -> None:
-    publisher = node.create_publisher(Int32, "numbers", QoSProfile(depth=3, durability=DurabilityPolicy.TRANSIENT_LOCAL))
+    publisher = node.create_publisher(
+        Int32, "numbers", QoSProfile(depth=3, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    )
     for number in range(10):
         publisher.publish(Int32(data=number))
     node.keep = publisher  # type: ignore[attr-defined]
@@ -116,6 +118,7 @@ def forked(node: Node, _: str) -> None:
         context = rclpy.Context()
         context.init(args=[])
         child = Node("child", context=context)
+        context._bus.wait_for(lambda: len(child.get_node_names()) == 3, 20.0)
         say("child " + ",".join(sorted(child.get_node_names())))
         context.shutdown()
         sys.stdout.flush()

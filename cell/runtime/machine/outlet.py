@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cell.runtime.machine.slots import SlotWriter
 
 # From here on a message goes through shared memory; below, the socket is faster (both were measured).
-SLOT_BYTES = 16_384
+SLOT_BYTES = 60_000
 # So many messages wait for a reader that keeps all.
 _ALL = 1000
 # How long after a refusal shared memory is asked for again.
