@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cell.runtime import interfaces
 from cell.runtime.interfaces import INTEGER_RANGES, STRINGS, FieldType, MessageDefinition
+from cell.runtime.messages import event_definition
 
 STUBS = Path(__file__).parent / "stubs"
 _SOURCE = Path(__file__).parent / "rclpy"
@@ -110,10 +111,11 @@ def _module_stub(package: str, kind: str, names: list[str]) -> str:
     used: set[str] = set()
     for name in names:
         definition = interfaces.load(f"{package}/{kind}/{name}")
-        for part in definition.parts:
+        event = (event_definition(definition.name),) if kind == "srv" else ()
+        for part in (*definition.parts, *event):
             body += _class_stub(part, package, kind, used)
         if kind == "srv":
-            aliases = [f"    {part}: TypeAlias = {name}_{part}" for part in ("Request", "Response")]
+            aliases = [f"    {part}: TypeAlias = {name}_{part}" for part in ("Request", "Response", "Event")]
             body += [f"class {name}:", *aliases, ""]
         elif kind == "action":
             body += _action_stub(name)

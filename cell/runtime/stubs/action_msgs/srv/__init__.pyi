@@ -3,6 +3,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import action_msgs.msg
+import service_msgs.msg
 
 class CancelGoal_Request:
     SLOT_TYPES: ClassVar[tuple[Any, ...]]
@@ -26,6 +27,22 @@ class CancelGoal_Response:
     @classmethod
     def get_fields_and_field_types(cls) -> dict[str, str]: ...
 
+class CancelGoal_Event:
+    SLOT_TYPES: ClassVar[tuple[Any, ...]]
+    info: service_msgs.msg.ServiceEventInfo
+    @property
+    def request(self) -> list[CancelGoal_Request]: ...
+    @request.setter
+    def request(self, value: Sequence[CancelGoal_Request]) -> None: ...
+    @property
+    def response(self) -> list[CancelGoal_Response]: ...
+    @response.setter
+    def response(self, value: Sequence[CancelGoal_Response]) -> None: ...
+    def __init__(self, *, info: service_msgs.msg.ServiceEventInfo = ..., request: Sequence[CancelGoal_Request] = ..., response: Sequence[CancelGoal_Response] = ...) -> None: ...
+    @classmethod
+    def get_fields_and_field_types(cls) -> dict[str, str]: ...
+
 class CancelGoal:
     Request: TypeAlias = CancelGoal_Request
     Response: TypeAlias = CancelGoal_Response
+    Event: TypeAlias = CancelGoal_Event

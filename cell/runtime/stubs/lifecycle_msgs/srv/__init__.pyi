@@ -3,6 +3,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import lifecycle_msgs.msg
+import service_msgs.msg
 
 class ChangeState_Request:
     SLOT_TYPES: ClassVar[tuple[Any, ...]]
@@ -18,9 +19,25 @@ class ChangeState_Response:
     @classmethod
     def get_fields_and_field_types(cls) -> dict[str, str]: ...
 
+class ChangeState_Event:
+    SLOT_TYPES: ClassVar[tuple[Any, ...]]
+    info: service_msgs.msg.ServiceEventInfo
+    @property
+    def request(self) -> list[ChangeState_Request]: ...
+    @request.setter
+    def request(self, value: Sequence[ChangeState_Request]) -> None: ...
+    @property
+    def response(self) -> list[ChangeState_Response]: ...
+    @response.setter
+    def response(self, value: Sequence[ChangeState_Response]) -> None: ...
+    def __init__(self, *, info: service_msgs.msg.ServiceEventInfo = ..., request: Sequence[ChangeState_Request] = ..., response: Sequence[ChangeState_Response] = ...) -> None: ...
+    @classmethod
+    def get_fields_and_field_types(cls) -> dict[str, str]: ...
+
 class ChangeState:
     Request: TypeAlias = ChangeState_Request
     Response: TypeAlias = ChangeState_Response
+    Event: TypeAlias = ChangeState_Event
 
 class GetAvailableStates_Request:
     SLOT_TYPES: ClassVar[tuple[Any, ...]]
@@ -38,9 +55,25 @@ class GetAvailableStates_Response:
     @classmethod
     def get_fields_and_field_types(cls) -> dict[str, str]: ...
 
+class GetAvailableStates_Event:
+    SLOT_TYPES: ClassVar[tuple[Any, ...]]
+    info: service_msgs.msg.ServiceEventInfo
+    @property
+    def request(self) -> list[GetAvailableStates_Request]: ...
+    @request.setter
+    def request(self, value: Sequence[GetAvailableStates_Request]) -> None: ...
+    @property
+    def response(self) -> list[GetAvailableStates_Response]: ...
+    @response.setter
+    def response(self, value: Sequence[GetAvailableStates_Response]) -> None: ...
+    def __init__(self, *, info: service_msgs.msg.ServiceEventInfo = ..., request: Sequence[GetAvailableStates_Request] = ..., response: Sequence[GetAvailableStates_Response] = ...) -> None: ...
+    @classmethod
+    def get_fields_and_field_types(cls) -> dict[str, str]: ...
+
 class GetAvailableStates:
     Request: TypeAlias = GetAvailableStates_Request
     Response: TypeAlias = GetAvailableStates_Response
+    Event: TypeAlias = GetAvailableStates_Event
 
 class GetAvailableTransitions_Request:
     SLOT_TYPES: ClassVar[tuple[Any, ...]]
@@ -58,9 +91,25 @@ class GetAvailableTransitions_Response:
     @classmethod
     def get_fields_and_field_types(cls) -> dict[str, str]: ...
 
+class GetAvailableTransitions_Event:
+    SLOT_TYPES: ClassVar[tuple[Any, ...]]
+    info: service_msgs.msg.ServiceEventInfo
+    @property
+    def request(self) -> list[GetAvailableTransitions_Request]: ...
+    @request.setter
+    def request(self, value: Sequence[GetAvailableTransitions_Request]) -> None: ...
+    @property
+    def response(self) -> list[GetAvailableTransitions_Response]: ...
+    @response.setter
+    def response(self, value: Sequence[GetAvailableTransitions_Response]) -> None: ...
+    def __init__(self, *, info: service_msgs.msg.ServiceEventInfo = ..., request: Sequence[GetAvailableTransitions_Request] = ..., response: Sequence[GetAvailableTransitions_Response] = ...) -> None: ...
+    @classmethod
+    def get_fields_and_field_types(cls) -> dict[str, str]: ...
+
 class GetAvailableTransitions:
     Request: TypeAlias = GetAvailableTransitions_Request
     Response: TypeAlias = GetAvailableTransitions_Response
+    Event: TypeAlias = GetAvailableTransitions_Event
 
 class GetState_Request:
     SLOT_TYPES: ClassVar[tuple[Any, ...]]
@@ -75,6 +124,22 @@ class GetState_Response:
     @classmethod
     def get_fields_and_field_types(cls) -> dict[str, str]: ...
 
+class GetState_Event:
+    SLOT_TYPES: ClassVar[tuple[Any, ...]]
+    info: service_msgs.msg.ServiceEventInfo
+    @property
+    def request(self) -> list[GetState_Request]: ...
+    @request.setter
+    def request(self, value: Sequence[GetState_Request]) -> None: ...
+    @property
+    def response(self) -> list[GetState_Response]: ...
+    @response.setter
+    def response(self, value: Sequence[GetState_Response]) -> None: ...
+    def __init__(self, *, info: service_msgs.msg.ServiceEventInfo = ..., request: Sequence[GetState_Request] = ..., response: Sequence[GetState_Response] = ...) -> None: ...
+    @classmethod
+    def get_fields_and_field_types(cls) -> dict[str, str]: ...
+
 class GetState:
     Request: TypeAlias = GetState_Request
     Response: TypeAlias = GetState_Response
+    Event: TypeAlias = GetState_Event

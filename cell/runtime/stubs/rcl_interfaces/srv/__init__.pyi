@@ -6,6 +6,7 @@ from typing import Any, ClassVar, TypeAlias
 from numpy.typing import NDArray
 
 import rcl_interfaces.msg
+import service_msgs.msg
 
 class DescribeParameters_Request:
     SLOT_TYPES: ClassVar[tuple[Any, ...]]
@@ -27,9 +28,25 @@ class DescribeParameters_Response:
     @classmethod
     def get_fields_and_field_types(cls) -> dict[str, str]: ...
 
+class DescribeParameters_Event:
+    SLOT_TYPES: ClassVar[tuple[Any, ...]]
+    info: service_msgs.msg.ServiceEventInfo
+    @property
+    def request(self) -> list[DescribeParameters_Request]: ...
+    @request.setter
+    def request(self, value: Sequence[DescribeParameters_Request]) -> None: ...
+    @property
+    def response(self) -> list[DescribeParameters_Response]: ...
+    @response.setter
+    def response(self, value: Sequence[DescribeParameters_Response]) -> None: ...
+    def __init__(self, *, info: service_msgs.msg.ServiceEventInfo = ..., request: Sequence[DescribeParameters_Request] = ..., response: Sequence[DescribeParameters_Response] = ...) -> None: ...
+    @classmethod
+    def get_fields_and_field_types(cls) -> dict[str, str]: ...
+
 class DescribeParameters:
     Request: TypeAlias = DescribeParameters_Request
     Response: TypeAlias = DescribeParameters_Response
+    Event: TypeAlias = DescribeParameters_Event
 
 class GetLoggerLevels_Request:
     SLOT_TYPES: ClassVar[tuple[Any, ...]]
@@ -51,9 +68,25 @@ class GetLoggerLevels_Response:
     @classmethod
     def get_fields_and_field_types(cls) -> dict[str, str]: ...
 
+class GetLoggerLevels_Event:
+    SLOT_TYPES: ClassVar[tuple[Any, ...]]
+    info: service_msgs.msg.ServiceEventInfo
+    @property
+    def request(self) -> list[GetLoggerLevels_Request]: ...
+    @request.setter
+    def request(self, value: Sequence[GetLoggerLevels_Request]) -> None: ...
+    @property
+    def response(self) -> list[GetLoggerLevels_Response]: ...
+    @response.setter
+    def response(self, value: Sequence[GetLoggerLevels_Response]) -> None: ...
+    def __init__(self, *, info: service_msgs.msg.ServiceEventInfo = ..., request: Sequence[GetLoggerLevels_Request] = ..., response: Sequence[GetLoggerLevels_Response] = ...) -> None: ...
+    @classmethod
+    def get_fields_and_field_types(cls) -> dict[str, str]: ...
+
 class GetLoggerLevels:
     Request: TypeAlias = GetLoggerLevels_Request
     Response: TypeAlias = GetLoggerLevels_Response
+    Event: TypeAlias = GetLoggerLevels_Event
 
 class GetParameterTypes_Request:
     SLOT_TYPES: ClassVar[tuple[Any, ...]]
@@ -75,9 +108,25 @@ class GetParameterTypes_Response:
     @classmethod
     def get_fields_and_field_types(cls) -> dict[str, str]: ...
 
+class GetParameterTypes_Event:
+    SLOT_TYPES: ClassVar[tuple[Any, ...]]
+    info: service_msgs.msg.ServiceEventInfo
+    @property
+    def request(self) -> list[GetParameterTypes_Request]: ...
+    @request.setter
+    def request(self, value: Sequence[GetParameterTypes_Request]) -> None: ...
+    @property
+    def response(self) -> list[GetParameterTypes_Response]: ...
+    @response.setter
+    def response(self, value: Sequence[GetParameterTypes_Response]) -> None: ...
+    def __init__(self, *, info: service_msgs.msg.ServiceEventInfo = ..., request: Sequence[GetParameterTypes_Request] = ..., response: Sequence[GetParameterTypes_Response] = ...) -> None: ...
+    @classmethod
+    def get_fields_and_field_types(cls) -> dict[str, str]: ...
+
 class GetParameterTypes:
     Request: TypeAlias = GetParameterTypes_Request
     Response: TypeAlias = GetParameterTypes_Response
+    Event: TypeAlias = GetParameterTypes_Event
 
 class GetParameters_Request:
     SLOT_TYPES: ClassVar[tuple[Any, ...]]
@@ -99,9 +148,25 @@ class GetParameters_Response:
     @classmethod
     def get_fields_and_field_types(cls) -> dict[str, str]: ...
 
+class GetParameters_Event:
+    SLOT_TYPES: ClassVar[tuple[Any, ...]]
+    info: service_msgs.msg.ServiceEventInfo
+    @property
+    def request(self) -> list[GetParameters_Request]: ...
+    @request.setter
+    def request(self, value: Sequence[GetParameters_Request]) -> None: ...
+    @property
+    def response(self) -> list[GetParameters_Response]: ...
+    @response.setter
+    def response(self, value: Sequence[GetParameters_Response]) -> None: ...
+    def __init__(self, *, info: service_msgs.msg.ServiceEventInfo = ..., request: Sequence[GetParameters_Request] = ..., response: Sequence[GetParameters_Response] = ...) -> None: ...
+    @classmethod
+    def get_fields_and_field_types(cls) -> dict[str, str]: ...
+
 class GetParameters:
     Request: TypeAlias = GetParameters_Request
     Response: TypeAlias = GetParameters_Response
+    Event: TypeAlias = GetParameters_Event
 
 class ListParameters_Request:
     DEPTH_RECURSIVE: ClassVar[int]
@@ -122,9 +187,25 @@ class ListParameters_Response:
     @classmethod
     def get_fields_and_field_types(cls) -> dict[str, str]: ...
 
+class ListParameters_Event:
+    SLOT_TYPES: ClassVar[tuple[Any, ...]]
+    info: service_msgs.msg.ServiceEventInfo
+    @property
+    def request(self) -> list[ListParameters_Request]: ...
+    @request.setter
+    def request(self, value: Sequence[ListParameters_Request]) -> None: ...
+    @property
+    def response(self) -> list[ListParameters_Response]: ...
+    @response.setter
+    def response(self, value: Sequence[ListParameters_Response]) -> None: ...
+    def __init__(self, *, info: service_msgs.msg.ServiceEventInfo = ..., request: Sequence[ListParameters_Request] = ..., response: Sequence[ListParameters_Response] = ...) -> None: ...
+    @classmethod
+    def get_fields_and_field_types(cls) -> dict[str, str]: ...
+
 class ListParameters:
     Request: TypeAlias = ListParameters_Request
     Response: TypeAlias = ListParameters_Response
+    Event: TypeAlias = ListParameters_Event
 
 class SetLoggerLevels_Request:
     SLOT_TYPES: ClassVar[tuple[Any, ...]]
@@ -146,9 +227,25 @@ class SetLoggerLevels_Response:
     @classmethod
     def get_fields_and_field_types(cls) -> dict[str, str]: ...
 
+class SetLoggerLevels_Event:
+    SLOT_TYPES: ClassVar[tuple[Any, ...]]
+    info: service_msgs.msg.ServiceEventInfo
+    @property
+    def request(self) -> list[SetLoggerLevels_Request]: ...
+    @request.setter
+    def request(self, value: Sequence[SetLoggerLevels_Request]) -> None: ...
+    @property
+    def response(self) -> list[SetLoggerLevels_Response]: ...
+    @response.setter
+    def response(self, value: Sequence[SetLoggerLevels_Response]) -> None: ...
+    def __init__(self, *, info: service_msgs.msg.ServiceEventInfo = ..., request: Sequence[SetLoggerLevels_Request] = ..., response: Sequence[SetLoggerLevels_Response] = ...) -> None: ...
+    @classmethod
+    def get_fields_and_field_types(cls) -> dict[str, str]: ...
+
 class SetLoggerLevels:
     Request: TypeAlias = SetLoggerLevels_Request
     Response: TypeAlias = SetLoggerLevels_Response
+    Event: TypeAlias = SetLoggerLevels_Event
 
 class SetParameters_Request:
     SLOT_TYPES: ClassVar[tuple[Any, ...]]
@@ -170,9 +267,25 @@ class SetParameters_Response:
     @classmethod
     def get_fields_and_field_types(cls) -> dict[str, str]: ...
 
+class SetParameters_Event:
+    SLOT_TYPES: ClassVar[tuple[Any, ...]]
+    info: service_msgs.msg.ServiceEventInfo
+    @property
+    def request(self) -> list[SetParameters_Request]: ...
+    @request.setter
+    def request(self, value: Sequence[SetParameters_Request]) -> None: ...
+    @property
+    def response(self) -> list[SetParameters_Response]: ...
+    @response.setter
+    def response(self, value: Sequence[SetParameters_Response]) -> None: ...
+    def __init__(self, *, info: service_msgs.msg.ServiceEventInfo = ..., request: Sequence[SetParameters_Request] = ..., response: Sequence[SetParameters_Response] = ...) -> None: ...
+    @classmethod
+    def get_fields_and_field_types(cls) -> dict[str, str]: ...
+
 class SetParameters:
     Request: TypeAlias = SetParameters_Request
     Response: TypeAlias = SetParameters_Response
+    Event: TypeAlias = SetParameters_Event
 
 class SetParametersAtomically_Request:
     SLOT_TYPES: ClassVar[tuple[Any, ...]]
@@ -191,6 +304,22 @@ class SetParametersAtomically_Response:
     @classmethod
     def get_fields_and_field_types(cls) -> dict[str, str]: ...
 
+class SetParametersAtomically_Event:
+    SLOT_TYPES: ClassVar[tuple[Any, ...]]
+    info: service_msgs.msg.ServiceEventInfo
+    @property
+    def request(self) -> list[SetParametersAtomically_Request]: ...
+    @request.setter
+    def request(self, value: Sequence[SetParametersAtomically_Request]) -> None: ...
+    @property
+    def response(self) -> list[SetParametersAtomically_Response]: ...
+    @response.setter
+    def response(self, value: Sequence[SetParametersAtomically_Response]) -> None: ...
+    def __init__(self, *, info: service_msgs.msg.ServiceEventInfo = ..., request: Sequence[SetParametersAtomically_Request] = ..., response: Sequence[SetParametersAtomically_Response] = ...) -> None: ...
+    @classmethod
+    def get_fields_and_field_types(cls) -> dict[str, str]: ...
+
 class SetParametersAtomically:
     Request: TypeAlias = SetParametersAtomically_Request
     Response: TypeAlias = SetParametersAtomically_Response
+    Event: TypeAlias = SetParametersAtomically_Event

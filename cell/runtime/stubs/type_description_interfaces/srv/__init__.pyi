@@ -2,6 +2,7 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar, TypeAlias
 
+import service_msgs.msg
 import type_description_interfaces.msg
 
 class GetTypeDescription_Request:
@@ -30,6 +31,22 @@ class GetTypeDescription_Response:
     @classmethod
     def get_fields_and_field_types(cls) -> dict[str, str]: ...
 
+class GetTypeDescription_Event:
+    SLOT_TYPES: ClassVar[tuple[Any, ...]]
+    info: service_msgs.msg.ServiceEventInfo
+    @property
+    def request(self) -> list[GetTypeDescription_Request]: ...
+    @request.setter
+    def request(self, value: Sequence[GetTypeDescription_Request]) -> None: ...
+    @property
+    def response(self) -> list[GetTypeDescription_Response]: ...
+    @response.setter
+    def response(self, value: Sequence[GetTypeDescription_Response]) -> None: ...
+    def __init__(self, *, info: service_msgs.msg.ServiceEventInfo = ..., request: Sequence[GetTypeDescription_Request] = ..., response: Sequence[GetTypeDescription_Response] = ...) -> None: ...
+    @classmethod
+    def get_fields_and_field_types(cls) -> dict[str, str]: ...
+
 class GetTypeDescription:
     Request: TypeAlias = GetTypeDescription_Request
     Response: TypeAlias = GetTypeDescription_Response
+    Event: TypeAlias = GetTypeDescription_Event
