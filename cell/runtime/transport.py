@@ -208,6 +208,10 @@ class Writer:
         for reader in readers:
             reader.deliver(message, stamp_ns, sequence, endpoint)
 
+    def skip(self) -> None:
+        """Counts a message that nobody takes."""
+        self._sequence()
+
     def match(self, reader: Reader, *, replay: bool) -> None:
         """Adds a reader; with `replay` it first gets the retained samples."""
         with self._lock:

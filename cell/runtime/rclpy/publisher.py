@@ -85,15 +85,19 @@ class Publisher(Generic[MsgT]):
         if self._destroyed:
             raise InvalidHandle("cannot use a destroyed publisher")
         writer = self._writer
+        message: Any
         if isinstance(msg, self.msg_type):
             # Nobody will ever see a volatile message that has no reader now.
-            message = msg._snapshot() if writer.readers or writer.retains else msg  # type: ignore[attr-defined]
+            message = msg._snapshot() if writer.readers or writer.retains else None  # type: ignore[attr-defined]
         elif isinstance(msg, bytes):
             message = self._deserialised(msg)
         else:
             raise TypeError(f"Expected {self.msg_type}, got {type(msg)}")
         if self._is_watched:
             self._touch()
+        if message is None:
+            writer.skip()
+            return
         if self._checks:
             self._publish_checked(message)
             return

@@ -37,6 +37,45 @@ def test_fields_have_types_and_defaults_when_read() -> None:
     assert defaults == {"counts": [1, -2, 16], "greeting": "a # b", "yes": True, "ratio": 0.5}
 
 
+def test_texts_keep_their_escapes_and_commas_when_they_are_defaults() -> None:
+    definition = parse(
+        """string a "it's, \\"so\\" # \\n" # comment\n"""
+        """string[] b ["one, two", 'three', four]\n"""
+        """wstring c 'caf\\u00e9'\n"""
+        """string d Don't # unquoted\n"""
+        """byte[2] e [0x01, 255]\n"""
+        """char f 65\n"""
+        """bool[<=3] g [true, False, 1]\n"""
+        """string<=5[<=2] h ['', 'x']\n"""
+    ).parts[0]
+    assert [field.default for field in definition.fields] == [
+        'it\'s, "so" # \n',
+        ["one, two", "three", "four"],
+        "caf\u00e9",
+        "Don't",
+        [b"\x01", b"\xff"],
+        65,
+        [True, False, True],
+        ["", "x"],
+    ]
+
+
+def test_packages_are_found_when_they_lie_in_an_ament_prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "share" / "overlaid_msgs" / "msg"
+    folder.mkdir(parents=True)
+    (folder / "Thing.msg").write_text("int32 a\n")
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
+    assert "overlaid_msgs" in interfaces.packages()
+    from overlaid_msgs.msg import Thing
+
+    assert Thing(a=3).a == 3
+    first = tmp_path / "first" / "overlaid_msgs" / "msg"
+    first.mkdir(parents=True)
+    (first / "Thing.msg").write_text("int64 other\n")
+    monkeypatch.setenv("CELL_INTERFACE_PATH", str(tmp_path / "first"))
+    assert interfaces.load("overlaid_msgs/msg/Thing").parts[0].fields[0].name == "other"
+
+
 def test_constants_are_kept_apart_when_read() -> None:
     definition = parse('uint8 LOW=1\nstring NAME = "x y"\nbyte B=2 # why\nfloat64 PI=3.5\nuint8 value\n').parts[0]
     assert [(entry.name, entry.value) for entry in definition.constants] == [
@@ -60,6 +99,21 @@ def test_parts_are_named_when_file_is_a_service_or_an_action() -> None:
     ("text", "kind", "problem"),
     [
         ("int32\n", "msg", "Thing.msg:1"),
+        ("int32 a\n\nint32 a\n", "msg", "Thing.msg:3: the name 'a' is used twice"),
+        ("int32 Upper\n", "msg", "Thing.msg:1: not the name of a field"),
+        ("int32 a__b\n", "msg", "not the name of a field"),
+        ("int32 lower=1\n", "msg", "not the name of a constant"),
+        ("uint8 A=256\n", "msg", r"256 is out of the range of uint8, \[0, 255\]"),
+        ("int8[2] a [1]\n", "msg", "1 defaults for 2 elements"),
+        ("int8[<=1] a [1, 2]\n", "msg", "2 defaults for at most 1"),
+        ("int8[] a 1\n", "msg", "brackets"),
+        ("int8[0] a\n", "msg", "must be positive"),
+        ("int8<=3 a\n", "msg", "only strings"),
+        ("string<=3 a 'four'\n", "msg", "longer than 3"),
+        ("string a 'open\n", "msg", "quote"),
+        ("other_msgs/Thing thing 3\n", "msg", "only primitive types"),
+        ("lower thing\n", "msg", "not the name of a type"),
+        ("bool b maybe\n", "msg", "not a boolean"),
         ("int32 a\nfloat64 x nonsense\n", "msg", "Thing.msg:2"),
         ("Header H=1\n", "msg", "constant"),
         ("int32 a\n", "srv", "1 parts"),
