@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from .callback_groups import ReentrantCallbackGroup
 from .exceptions import InvalidHandle
-from .task import Task
 
 if TYPE_CHECKING:
     from .callback_groups import CallbackGroup
@@ -54,10 +53,7 @@ class Entity:
         if type(rest) is not CoroutineType:
             group._release(self)
             return rest is not NOTHING
-        task: Task[Any] = Task(rest, executor=executor)
-        task._on_end = lambda: group._release(self)
-        executor._adopt(task)
-        return task._execute(executor)
+        return executor._start(self, rest, lambda: group._release(self))
 
     def _signal(self) -> None:
         """Gives the executor a token."""

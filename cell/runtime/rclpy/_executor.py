@@ -88,9 +88,9 @@ class Executor(WorkGiving):
                 return False
             self._nodes.append(node)
         node.executor = self
-        node._join_executor(self)
+        node._rcl_join_executor(self)
         waiting: list[tuple[int, Entity]] = []
-        for entity in node._entities():
+        for entity in node._rcl_entities():
             waiting += [(sequence, entity) for sequence in entity._waiting()]
         for _, entity in sorted(waiting, key=lambda entry: entry[0]):
             self._enqueue(entity)
@@ -103,8 +103,8 @@ class Executor(WorkGiving):
             if node not in self._nodes:
                 return
             self._nodes.remove(node)
-        node._join_executor(None)
-        gone = set(map(id, node._entities()))
+        node._rcl_join_executor(None)
+        gone = set(map(id, node._rcl_entities()))
         # One by one: other threads may add tokens meanwhile.
         for _ in range(len(self._ready)):
             try:
@@ -290,6 +290,13 @@ class Executor(WorkGiving):
         return min(due, default=None)
 
     # Inside
+
+    def _start(self, entity: Entity, coroutine: Coroutine[Any, Any, Any], on_end: Callable[[], None]) -> bool:
+        """Begins what an `async def` callback gave; `on_end()` follows its end."""
+        task: Task[Any] = Task(coroutine, executor=self)
+        task._on_end = on_end
+        self._adopt(task)
+        return task._execute(self)
 
     def _adopt(self, task: Task[Any]) -> None:
         """Keeps a task alive until its end, and lets its group go then."""

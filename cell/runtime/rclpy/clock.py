@@ -123,7 +123,7 @@ class Clock:
     def __new__(cls, *, clock_type: ClockType = ClockType.SYSTEM_TIME) -> Clock:
         if not isinstance(clock_type, ClockType):
             raise TypeError("Clock type must be a ClockType enum")
-        chosen = ROSClock if clock_type is ClockType.ROS_TIME else cls
+        chosen = ROSClock if clock_type is ClockType.ROS_TIME and not issubclass(cls, ROSClock) else cls
         clock = object.__new__(chosen)
         clock._clock_type = clock_type
         clock._jump_handles = []

@@ -28,6 +28,7 @@ __all__ = [
     "ParameterNotDeclaredException",
     "ParameterUninitializedException",
     "ROSInterruptException",
+    "TimeSourceChangedError",
     "TimerCancelledError",
 ]
 
@@ -144,3 +145,10 @@ class ROSInterruptException(Exception):
 
 def _names(parameters: str | list[str]) -> tuple[str, ...]:
     return (parameters,) if isinstance(parameters, str) else tuple(parameters)
+
+
+class TimeSourceChangedError(Exception):
+    """The clock's source of time changed while a coroutine slept on it."""
+
+    def __init__(self) -> None:
+        super().__init__("time source changed")
