@@ -222,7 +222,7 @@ class Writer:
             self.readers = tuple(ordered)
 
     def with_retained(self, take: Callable[[list[tuple[Any, int, int]]], None]) -> None:
-        """Gives `take` the retained samples (message, stamp, sequence), the oldest first, while nothing is published."""
+        """Gives `take` the retained samples (message, stamp, sequence), oldest first, while nothing is published."""
         with self._lock:
             take(list(self._retained or ()))
 
