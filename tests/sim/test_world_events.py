@@ -181,3 +181,44 @@ def test_belt_stays_when_only_one_of_two_contacts_closes_again() -> None:
     world.belt.drive(0.0)
     world.belt.drive(0.2)
     assert world.belt.speed_mps == 0.0
+
+
+def test_feed_goes_on_where_the_belt_is_when_it_has_stood() -> None:
+    world = running_world(scenario=Scenario().with_parts(9))
+    world.feed(3)
+    world.advance(60.0)
+    assert world.entered == 3
+    assert world.empty
+    world.feed(5)
+    assert not world.fed_out
+    world.advance(60.5)
+    (part,) = world.parts
+    # It enters where parts enter, not where it would have been by now.
+    assert world.scenario.feed.x_m <= part.belt_x_m + world.belt.travel_m < world.scenario.feed.x_m + 0.1
+    world.advance(120.0)
+    assert world.entered == 5
+    world.feed(None)
+    world.advance(240.0)
+    assert world.entered == 9
+    assert world.referee.counts() == {"good_stream": 9}
+
+
+def test_limit_changes_nothing_when_the_feed_has_not_reached_it() -> None:
+    plain, limited = running_world(seed=5), running_world(seed=5)
+    limited.feed(1000)
+    for world in (plain, limited):
+        world.advance(10.0)
+        world.feed(2000)
+        world.advance(30.0)
+    assert plain.referee.fates() == limited.referee.fates()
+
+
+def test_quality_leaves_out_what_had_left_before() -> None:
+    world = running_world(scenario=Scenario().with_parts(6))
+    world.feed(3)
+    world.advance(60.0)
+    settled = world.referee.settled()
+    assert settled == {0, 1, 2}
+    world.feed(None)
+    world.advance(120.0)
+    assert world.referee.quality(settled) == {"defective_in": 1, "escaped": 1, "good_in": 2, "false_rejects": 0}

@@ -167,6 +167,7 @@ class Cell:
         self.circuit = SafetyStatus(estop_ok=True, curtain_ok=True)
         self.read = True
         self.silent: set[str] = set()
+        self.others: tuple[str, ...] = ()
         self.faults: dict[str, str] = {}
         self.speed_mps = 0.0
 
@@ -181,7 +182,7 @@ class Cell:
             self._belt(_belt(now_s, 0.0, self.speed_mps))
             message = DiagnosticArray()
             message.header.stamp = stamp_of(now_s)
-            for name in ("drive", "encoder", "gripper", "picker"):
+            for name in ("drive", "encoder", "gripper", "picker", *self.others):
                 if name not in self.silent:
                     fault = self.faults.get(name)
                     message.status.append(status(name, ERROR if fault else OK, fault or "connected"))
@@ -252,6 +253,19 @@ def test_cell_aborts_and_names_the_device_when_it_fails(cell: Callable[..., Cell
     one.go(3.0, reached=State.ABORTING)
     assert one.state is State.ABORTING
     assert one.node.machine.reason.startswith("gripper: ")
+
+
+@pytest.mark.parametrize(("name", "state"), [("status", State.EXECUTE), ("detector", State.ABORTED)])
+def test_loss_of_a_spectator_is_an_alarm_and_of_any_other_node_an_abort(
+    cell: Callable[..., Cell], name: str, state: State
+) -> None:
+    one = cell(autostart=True)
+    one.others = (name,)
+    one.go(2.0, reached=State.EXECUTE)
+    one.faults[name] = "its process ended by SIGKILL"
+    one.go(0.1)
+    assert one.state is state
+    assert any(alarm.key == name and "SIGKILL" in alarm.message for alarm in one.alarms[-1].alarms)
 
 
 def test_command_is_answered_with_the_state_and_the_reason(cell: Callable[..., Cell], bench: Any) -> None:

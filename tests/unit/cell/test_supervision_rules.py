@@ -161,3 +161,14 @@ def test_operators_command_ends_the_start_up() -> None:
     for step in range(10):
         supervision.step(WELL, 0.2 + 0.1 * step)
     assert supervision.machine.state is State.STOPPED
+
+
+def test_clear_is_given_although_a_drive_has_tripped_and_reset_only_when_it_is_well() -> None:
+    supervision = Supervision(Machine(State.ABORTED), clear=True)
+    tripped = dataclasses.replace(WELL, not_ready=("drive: the drive has tripped",))
+    for step in range(5):
+        supervision.step(tripped, 0.02 * step)
+    assert supervision.machine.state is State.STOPPED
+    assert supervision.starting
+    supervision.step(WELL, 1.0)
+    assert supervision.machine.state is State.RESETTING

@@ -13,6 +13,7 @@ from cell.cmdline import split
 from cell.launching import (
     KEYS,
     LaunchDescription,
+    Respawn,
     configure,
     default_launch,
     load_launch,
@@ -74,6 +75,33 @@ def test_command_is_taken_apart(tmp_path: Path) -> None:
     assert dict(node.remaps) == {"/parts": "/left/parts"}
     assert node.args[:2] == ("--ros-args", "--params-file")
     assert node.line == 4
+
+
+def test_executable_is_a_process_with_its_nodes_and_its_limit(tmp_path: Path) -> None:
+    launch = load(
+        tmp_path,
+        "- arg: {name: apart, default: 'true'}\n"
+        "- executable: {cmd: cell node tracker policy --ros-args -p name:=fifo, name: $(var apart)-way}\n"
+        "- executable: {cmd: cell node detector, respawn: $(var apart), respawn_delay: 0.5, respawn_max_retries: 3}\n"
+        "- executable: {cmd: cell node status, respawn: 'false', respawn_delay: 1}\n",
+    )
+    assert [(process.name, [node.name for node in process.nodes]) for process in launch.processes] == [
+        ("true-way", ["tracker", "policy"]),
+        ("detector", ["detector"]),
+        ("status", ["status"]),
+    ]
+    assert [process.respawn for process in launch.processes] == [None, Respawn(0.5, 3), None]
+    assert names(launch) == ["tracker", "policy", "detector", "status"]
+    # What is set for several nodes holds for those that know it.
+    by_name = {config.name: dict(config.values) for config in configure(launch)}
+    assert by_name["policy"] == {"name": "fifo"}
+    assert by_name["tracker"] == {}
+
+
+def test_parameter_is_refused_when_no_node_of_the_process_knows_it(tmp_path: Path) -> None:
+    launch = load(tmp_path, "- executable: {cmd: 'cell node tracker policy --ros-args -p namme:=fifo'}\n")
+    with pytest.raises(InputError, match=r"launch\.yaml:2: tracker\.namme: unknown key"):
+        configure(launch)
 
 
 def test_arguments_have_defaults_and_are_overridden(tmp_path: Path) -> None:
@@ -222,6 +250,17 @@ OK = "- executable: {cmd: cell node gripper}\n"
             "no.yaml does not",
         ),
         (OK + OK, 3, "executable.cmd", "twice"),
+        ("- executable: {cmd: cell node gripper gripper}\n", 2, "executable.cmd", "twice"),
+        ("- executable: {cmd: cell node policy, name: gripper}\n" + OK, 3, "executable.name", "named 'gripper'"),
+        ("- executable: {cmd: cell node gripper, respawn: maybe}\n", 2, "executable.respawn", "'maybe'"),
+        ("- executable: {cmd: cell node gripper, respawn_delay: -1}\n", 2, "executable.respawn_delay", "seconds"),
+        ("- executable: {cmd: cell node gripper, respawn_delay: true}\n", 2, "executable.respawn_delay", "seconds"),
+        (
+            "- executable: {cmd: cell node gripper, respawn_max_retries: '3'}\n",
+            2,
+            "executable.respawn_max_retries",
+            "whole",
+        ),
         ("- arg: {default: a}\n", 2, "arg.name", "missing"),
         ("- arg: {name: speed}\n", 2, "arg.name", "speed:=VALUE"),
         ("- arg: {name: a, default: b, choice: x}\n", 2, "arg.choice", "list"),
