@@ -3,10 +3,12 @@ from cell.runtime.rclpy.endpoint_info import (
     EndpointTypeEnum as EndpointTypeEnum,
     ServiceEndpointInfo as ServiceEndpointInfo,
     TopicEndpointInfo as TopicEndpointInfo,
+    TopicEndpointTypeEnum as TopicEndpointTypeEnum,
 )
 
 __all__ = [
     "EndpointTypeEnum",
     "ServiceEndpointInfo",
     "TopicEndpointInfo",
+    "TopicEndpointTypeEnum",
 ]

@@ -18,6 +18,7 @@ from cell.runtime.rclpy.exceptions import (
     ParameterNotDeclaredException as ParameterNotDeclaredException,
     ParameterUninitializedException as ParameterUninitializedException,
     ROSInterruptException as ROSInterruptException,
+    TimeSourceChangedError as TimeSourceChangedError,
     TimerCancelledError as TimerCancelledError,
 )
 
@@ -40,5 +41,6 @@ __all__ = [
     "ParameterNotDeclaredException",
     "ParameterUninitializedException",
     "ROSInterruptException",
+    "TimeSourceChangedError",
     "TimerCancelledError",
 ]
