@@ -103,7 +103,8 @@ class Output:
     def stop(self) -> None:
         """Closes the file; the next record reads the environment again."""
         with self._lock:
-            self._format = None
+            self._format = self._colour = None
+            self._use_stdout = False
             if self._file:
                 self._file.close()
             self._file = None

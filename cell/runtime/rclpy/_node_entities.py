@@ -43,7 +43,7 @@ class Compound(Protocol):
 class NodeEntities(NodeGraph):
     """Creates and destroys what a node owns; a base of `Node`."""
 
-    _bus: Bus
+    _rcl_bus: Bus
     _context: Context
     _clock: Clock
     _logger: RcutilsLogger
@@ -55,16 +55,16 @@ class NodeEntities(NodeGraph):
     _clients: list[Client[Any, Any]]
     _timers: list[Timer]
     _guards: list[GuardCondition]
-    _rates: list[Rate]
-    _waitables: list[Waitable[Any]]
-    _compounds: list[Compound]
+    _rcl_rates: list[Rate]
+    _rcl_waitables: list[Waitable[Any]]
+    _rcl_compounds: list[Compound]
 
     if TYPE_CHECKING:
 
         @property
         def executor(self) -> Executor | None: ...
 
-        def _check_alive(self) -> None: ...
+        def _rcl_check_alive(self) -> None: ...
 
     @property
     def publishers(self) -> Iterator[Publisher[Any]]:
@@ -92,7 +92,7 @@ class NodeEntities(NodeGraph):
 
     @property
     def waitables(self) -> Iterator[Waitable[Any]]:
-        yield from self._waitables
+        yield from self._rcl_waitables
 
     # Topics, services, timers
 
@@ -113,17 +113,21 @@ class NodeEntities(NodeGraph):
             InvalidTopicNameException: the name is not allowed.
             NoTypeSupportImportedException: not a message type.
         """
-        qos = self._qos(qos_profile)
-        name = self._topic(msg_type, topic)
+        qos = self._rcl_qos(qos_profile)
+        name = self._rcl_topic(msg_type, topic)
         if qos_overriding_options is not None:
             _declare_qos_parameters(Publisher, cast("Node", self), name, qos, qos_overriding_options)
-        endpoint = self._endpoint("publisher", name, msg_type, qos)
+        endpoint = self._rcl_endpoint("publisher", name, msg_type, qos)
         publisher = publisher_class(
-            self._bus, endpoint, topic, event_callbacks=event_callbacks, callback_group=self._group(callback_group)
+            self._rcl_bus,
+            endpoint,
+            topic,
+            event_callbacks=event_callbacks,
+            callback_group=self._rcl_group(callback_group),
         )
         self._publishers.append(publisher)
         for handler in publisher.event_handlers:
-            self._own(handler)
+            self._rcl_own(handler)
         return publisher
 
     def create_subscription(
@@ -146,25 +150,25 @@ class NodeEntities(NodeGraph):
             NoTypeSupportImportedException: not a message type.
             RuntimeError: the callback takes other arguments.
         """
-        qos = self._qos(qos_profile)
-        name = self._topic(msg_type, topic)
+        qos = self._rcl_qos(qos_profile)
+        name = self._rcl_topic(msg_type, topic)
         if qos_overriding_options is not None:
             _declare_qos_parameters(Subscription, cast("Node", self), name, qos, qos_overriding_options)
-        endpoint = self._endpoint("subscription", name, msg_type, qos)
+        endpoint = self._rcl_endpoint("subscription", name, msg_type, qos)
         subscription: Subscription[MsgT] = Subscription(
-            self._bus,
+            self._rcl_bus,
             endpoint,
             topic,
             callback,
-            self._group(callback_group),
+            self._rcl_group(callback_group),
             raw=raw,
             event_callbacks=event_callbacks,
             content_filter_options=content_filter_options,
         )
         self._subscriptions.append(subscription)
         for handler in subscription.event_handlers:
-            self._own(handler)
-        return self._own(subscription)
+            self._rcl_own(handler)
+        return self._rcl_own(subscription)
 
     def create_client(
         self,
@@ -180,11 +184,13 @@ class NodeEntities(NodeGraph):
             InvalidServiceNameException: the name is not allowed.
             NoTypeSupportImportedException: not a service type.
         """
-        name = self._service(srv_type, srv_name)
-        endpoint = self._endpoint("client", name, srv_type, qos_profile)
-        client: Client[Any, Any] = Client(self._bus, endpoint, self._context, srv_name, self._group(callback_group))
+        name = self._rcl_service(srv_type, srv_name)
+        endpoint = self._rcl_endpoint("client", name, srv_type, qos_profile)
+        client: Client[Any, Any] = Client(
+            self._rcl_bus, endpoint, self._context, srv_name, self._rcl_group(callback_group)
+        )
         self._clients.append(client)
-        return self._own(client)
+        return self._rcl_own(client)
 
     def create_service(
         self,
@@ -201,7 +207,7 @@ class NodeEntities(NodeGraph):
             InvalidServiceNameException: the name is not allowed.
             NoTypeSupportImportedException: not a service type.
         """
-        return self._create_service(
+        return self._rcl_create_service(
             Service, srv_type, srv_name, callback, qos_profile=qos_profile, callback_group=callback_group
         )
 
@@ -216,21 +222,21 @@ class NodeEntities(NodeGraph):
         """A timer on the node's clock, or on another one."""
         timer = Timer(
             callback,
-            self._group(callback_group),
+            self._rcl_group(callback_group),
             int(float(timer_period_sec) * S_TO_NS),
             clock if clock is not None else self._clock,
             context=self._context,
             autostart=autostart,
         )
         self._timers.append(timer)
-        return self._own(timer)
+        return self._rcl_own(timer)
 
     def create_guard_condition(
         self, callback: Callable[[], Any], callback_group: CallbackGroup | None = None
     ) -> GuardCondition:
-        guard = GuardCondition(callback, self._group(callback_group), context=self._context)
+        guard = GuardCondition(callback, self._rcl_group(callback_group), context=self._context)
         self._guards.append(guard)
-        return self._own(guard)
+        return self._rcl_own(guard)
 
     def create_rate(self, frequency: float, clock: Clock | None = None) -> Rate:
         """A rate in 1/s; its `sleep` blocks, so that another thread must spin the node.
@@ -241,50 +247,50 @@ class NodeEntities(NodeGraph):
         if frequency <= 0:
             raise ValueError("frequency must be > 0")
         rate = Rate(self.create_timer(1.0 / frequency, None, self._rate_group, clock), context=self._context)
-        self._rates.append(rate)
+        self._rcl_rates.append(rate)
         return rate
 
     def add_waitable(self, waitable: Waitable[Any]) -> None:
         """Lets the node's executor run a compound entity."""
-        self._waitables.append(waitable)
+        self._rcl_waitables.append(waitable)
         waitable._attach(self._context)
-        self._own(waitable)
+        self._rcl_own(waitable)
 
     def remove_waitable(self, waitable: Waitable[Any]) -> None:
         """Raises ValueError where it was not added."""
-        self._waitables.remove(waitable)
+        self._rcl_waitables.remove(waitable)
         waitable._detach()
 
     def destroy_publisher(self, publisher: Publisher[Any]) -> bool:
-        return self._destroy(self._publishers, publisher)
+        return self._rcl_destroy(self._publishers, publisher)
 
     def destroy_subscription(self, subscription: Subscription[Any]) -> bool:
-        return self._destroy(self._subscriptions, subscription)
+        return self._rcl_destroy(self._subscriptions, subscription)
 
     def destroy_client(self, client: Client[Any, Any]) -> bool:
-        return self._destroy(self._clients, client)
+        return self._rcl_destroy(self._clients, client)
 
     def destroy_service(self, service: Service[Any, Any]) -> bool:
-        return self._destroy(self._services, service)
+        return self._rcl_destroy(self._services, service)
 
     def destroy_timer(self, timer: Timer) -> bool:
-        return self._destroy(self._timers, timer)
+        return self._rcl_destroy(self._timers, timer)
 
     def destroy_guard_condition(self, guard: GuardCondition) -> bool:
-        return self._destroy(self._guards, guard)
+        return self._rcl_destroy(self._guards, guard)
 
     def destroy_rate(self, rate: Rate) -> bool:
-        if rate not in self._rates:
+        if rate not in self._rcl_rates:
             return False
-        self._rates.remove(rate)
+        self._rcl_rates.remove(rate)
         self.destroy_timer(rate._timer)
         rate.destroy()
         return True
 
     # Inside
 
-    def _entities(self) -> list[Entity]:
-        parts = [part for compound in self._compounds for part in compound._parts()]
+    def _rcl_entities(self) -> list[Entity]:
+        parts = [part for compound in self._rcl_compounds for part in compound._parts()]
         talking: list[Publisher[Any] | Subscription[Any]] = [*self._publishers, *self._subscriptions]
         for entity in talking:
             parts += entity.event_handlers
@@ -294,20 +300,20 @@ class NodeEntities(NodeGraph):
             *self._clients,
             *self._timers,
             *self._guards,
-            *self._waitables,
+            *self._rcl_waitables,
             *parts,
         ]
 
-    def _own_parts(self, compound: Compound) -> None:
+    def _rcl_own_parts(self, compound: Compound) -> None:
         """Takes in what consists of several entities: the entities join the executor that runs the node."""
-        self._compounds.append(compound)
+        self._rcl_compounds.append(compound)
         for part in compound._parts():
-            self._own(part)
+            self._rcl_own(part)
 
-    def _disown_parts(self, compound: Compound) -> None:
-        self._compounds.remove(compound)
+    def _rcl_disown_parts(self, compound: Compound) -> None:
+        self._rcl_compounds.remove(compound)
 
-    def _own(self, entity: EntityT) -> EntityT:
+    def _rcl_own(self, entity: EntityT) -> EntityT:
         """Lets a new entity join the executor that runs the node already."""
         executor = self.executor
         if executor is not None:
@@ -316,10 +322,10 @@ class NodeEntities(NodeGraph):
                 executor._enqueue(entity)
         return entity
 
-    def _group(self, group: CallbackGroup | None) -> CallbackGroup:
+    def _rcl_group(self, group: CallbackGroup | None) -> CallbackGroup:
         return self._default_callback_group if group is None else group
 
-    def _create_service(
+    def _rcl_create_service(
         self,
         service_class: type[Service[Any, Any]],
         srv_type: type[Any],
@@ -329,29 +335,29 @@ class NodeEntities(NodeGraph):
         qos_profile: QoSProfile,
         callback_group: CallbackGroup | None,
     ) -> Service[Any, Any]:
-        endpoint = self._endpoint("service", self._service(srv_type, srv_name), srv_type, qos_profile)
-        service = service_class(self._bus, endpoint, srv_name, callback, self._group(callback_group))
+        endpoint = self._rcl_endpoint("service", self._rcl_service(srv_type, srv_name), srv_type, qos_profile)
+        service = service_class(self._rcl_bus, endpoint, srv_name, callback, self._rcl_group(callback_group))
         self._services.append(service)
-        return self._own(service)
+        return self._rcl_own(service)
 
-    def _endpoint(self, kind: Any, name: str, interface: type[Any], qos: QoSProfile) -> Endpoint:
-        return Endpoint(kind, name, interface, qos, node=(self._name, self._namespace))
+    def _rcl_endpoint(self, kind: Any, name: str, interface: type[Any], qos: QoSProfile) -> Endpoint:
+        return Endpoint(kind, name, interface, qos, node=(self._rcl_name, self._rcl_namespace))
 
-    def _topic(self, msg_type: type[Any], topic: str) -> str:
-        self._check_alive()
+    def _rcl_topic(self, msg_type: type[Any], topic: str) -> str:
+        self._rcl_check_alive()
         if not hasattr(msg_type, "get_fields_and_field_types"):
             raise NoTypeSupportImportedException()
-        return self._resolve(topic, service=False, only_expand=False)
+        return self._rcl_resolve(topic, service=False, only_expand=False)
 
-    def _service(self, srv_type: type[Any], name: str) -> str:
-        self._check_alive()
+    def _rcl_service(self, srv_type: type[Any], name: str) -> str:
+        self._rcl_check_alive()
         if not hasattr(srv_type, "Request") or not hasattr(srv_type, "Response"):
             raise NoTypeSupportImportedException()
-        return self._resolve(name, service=True, only_expand=False)
+        return self._rcl_resolve(name, service=True, only_expand=False)
 
     @staticmethod
     @staticmethod
-    def _qos(profile: QoSProfile | int) -> QoSProfile:
+    def _rcl_qos(profile: QoSProfile | int) -> QoSProfile:
         if isinstance(profile, QoSProfile):
             return profile
         if isinstance(profile, bool) or not isinstance(profile, int):
@@ -360,7 +366,7 @@ class NodeEntities(NodeGraph):
             raise ValueError("history depth must be greater than or equal to zero")
         return QoSProfile(depth=profile)
 
-    def _destroy(self, group: list[Any], entity: Any) -> bool:
+    def _rcl_destroy(self, group: list[Any], entity: Any) -> bool:
         if entity not in group:
             return False
         group.remove(entity)

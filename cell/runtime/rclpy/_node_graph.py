@@ -34,14 +34,14 @@ _DDS_PARTS: dict[str, tuple[tuple[str, str, str], ...]] = {
 class NodeGraph:
     """Names, types and counts of what is on the graph; a base of `Node`."""
 
-    _bus: Bus
-    _rules: list[Arguments]
-    _name: str
-    _namespace: str
+    _rcl_bus: Bus
+    _rcl_rules: list[Arguments]
+    _rcl_name: str
+    _rcl_namespace: str
 
     if TYPE_CHECKING:
 
-        def _check_alive(self) -> None: ...
+        def _rcl_check_alive(self) -> None: ...
 
     def resolve_topic_name(self, topic: str, *, only_expand: bool = False) -> str:
         """The fully qualified name, after remapping unless `only_expand`.
@@ -49,11 +49,11 @@ class NodeGraph:
         Raises:
             RuntimeError: the name is not allowed.
         """
-        return self._resolved(topic, service=False, only_expand=only_expand)
+        return self._rcl_resolved(topic, service=False, only_expand=only_expand)
 
     def resolve_service_name(self, service: str, *, only_expand: bool = False) -> str:
         """As `resolve_topic_name`."""
-        return self._resolved(service, service=True, only_expand=only_expand)
+        return self._rcl_resolved(service, service=True, only_expand=only_expand)
 
     def count_publishers(self, topic_name: str) -> int:
         """How many publishers a topic has.
@@ -61,29 +61,29 @@ class NodeGraph:
         Raises:
             ValueError: the name is not allowed.
         """
-        return self._count("publisher", topic_name)
+        return self._rcl_count("publisher", topic_name)
 
     def count_subscribers(self, topic_name: str) -> int:
         """How many subscriptions a topic has; raises as `count_publishers`."""
-        return self._count("subscription", topic_name)
+        return self._rcl_count("subscription", topic_name)
 
     def count_clients(self, service_name: str) -> int:
         """How many clients a service has; raises as `count_publishers`."""
-        return self._count("client", service_name)
+        return self._rcl_count("client", service_name)
 
     def count_services(self, service_name: str) -> int:
         """How many servers a service has; raises as `count_publishers`."""
-        return self._count("service", service_name)
+        return self._rcl_count("service", service_name)
 
     def get_topic_names_and_types(self, no_demangle: bool = False) -> NamesAndTypes:
         """Names with the types seen on them, sorted; with `no_demangle` as they stand in DDS, those of services too."""
-        self._check_alive()
-        return _names_and_types(self._topics(no_demangle), no_demangle)
+        self._rcl_check_alive()
+        return _names_and_types(self._rcl_topics(no_demangle), no_demangle)
 
     def get_service_names_and_types(self) -> NamesAndTypes:
         """Names of services with their types, sorted."""
-        self._check_alive()
-        return _names_and_types(self._bus.endpoints("service"))
+        self._rcl_check_alive()
+        return _names_and_types(self._rcl_bus.endpoints("service"))
 
     def get_publisher_names_and_types_by_node(
         self, node_name: str, node_namespace: str, no_demangle: bool = False
@@ -93,21 +93,21 @@ class NodeGraph:
         Raises:
             NodeNameNonExistentError: no node of that name is there.
         """
-        return _names_and_types(self._of_node("publisher", node_name, node_namespace), no_demangle)
+        return _names_and_types(self._rcl_of_node("publisher", node_name, node_namespace), no_demangle)
 
     def get_subscriber_names_and_types_by_node(
         self, node_name: str, node_namespace: str, no_demangle: bool = False
     ) -> NamesAndTypes:
         """What a node subscribes to; raises as `get_publisher_names_and_types_by_node`."""
-        return _names_and_types(self._of_node("subscription", node_name, node_namespace), no_demangle)
+        return _names_and_types(self._rcl_of_node("subscription", node_name, node_namespace), no_demangle)
 
     def get_service_names_and_types_by_node(self, node_name: str, node_namespace: str) -> NamesAndTypes:
         """What a node serves; raises as `get_publisher_names_and_types_by_node`."""
-        return _names_and_types(self._of_node("service", node_name, node_namespace))
+        return _names_and_types(self._rcl_of_node("service", node_name, node_namespace))
 
     def get_client_names_and_types_by_node(self, node_name: str, node_namespace: str) -> NamesAndTypes:
         """What a node has clients for; raises as `get_publisher_names_and_types_by_node`."""
-        return _names_and_types(self._of_node("client", node_name, node_namespace))
+        return _names_and_types(self._rcl_of_node("client", node_name, node_namespace))
 
     def get_publishers_info_by_topic(self, topic_name: str, no_mangle: bool = False) -> list[TopicEndpointInfo]:
         """A topic's publishers, with node, type, hash, gid and QoS; with `no_mangle` the topic of that name in DDS.
@@ -117,25 +117,25 @@ class NodeGraph:
         """
         from .endpoint_info import topic_info  # noqa: PLC0415 (few programs ask)
 
-        return self._infos("publisher", topic_name, no_mangle, topic_info)
+        return self._rcl_infos("publisher", topic_name, no_mangle, topic_info)
 
     def get_subscriptions_info_by_topic(self, topic_name: str, no_mangle: bool = False) -> list[TopicEndpointInfo]:
         """As `get_publishers_info_by_topic`, of its subscriptions."""
         from .endpoint_info import topic_info  # noqa: PLC0415 (few programs ask)
 
-        return self._infos("subscription", topic_name, no_mangle, topic_info)
+        return self._rcl_infos("subscription", topic_name, no_mangle, topic_info)
 
     def get_servers_info_by_service(self, service_name: str, no_mangle: bool = False) -> list[ServiceEndpointInfo]:
         """As `get_publishers_info_by_topic`, of a service's servers."""
         from .endpoint_info import service_info  # noqa: PLC0415 (few programs ask)
 
-        return self._infos("service", service_name, no_mangle, service_info)
+        return self._rcl_infos("service", service_name, no_mangle, service_info)
 
     def get_clients_info_by_service(self, service_name: str, no_mangle: bool = False) -> list[ServiceEndpointInfo]:
         """As `get_publishers_info_by_topic`, of a service's clients."""
         from .endpoint_info import service_info  # noqa: PLC0415 (few programs ask)
 
-        return self._infos("client", service_name, no_mangle, service_info)
+        return self._rcl_infos("client", service_name, no_mangle, service_info)
 
     def get_node_names(self) -> list[str]:
         return [name for name, _ in self.get_node_names_and_namespaces()]
@@ -144,38 +144,38 @@ class NodeGraph:
         return [_full_name(name, namespace) for name, namespace in self.get_node_names_and_namespaces()]
 
     def get_node_names_and_namespaces(self) -> list[tuple[str, str]]:
-        self._check_alive()
-        return self._bus.nodes()
+        self._rcl_check_alive()
+        return self._rcl_bus.nodes()
 
     def get_node_names_and_namespaces_with_enclaves(self) -> list[tuple[str, str, str]]:
-        self._check_alive()
-        return self._bus.nodes_with_enclaves()
+        self._rcl_check_alive()
+        return self._rcl_bus.nodes_with_enclaves()
 
     def wait_for_node(self, fully_qualified_node_name: str, timeout: float) -> bool:
         """Blocks until a node of that name is there, at most `timeout` seconds; gives whether it is."""
         name = "/" + fully_qualified_node_name.lstrip("/")
-        self._check_alive()
-        return self._bus.wait_for(
-            lambda: any(_full_name(*node) == name for node in self._bus.nodes()), max(timeout, 0.0)
+        self._rcl_check_alive()
+        return self._rcl_bus.wait_for(
+            lambda: any(_full_name(*node) == name for node in self._rcl_bus.nodes()), max(timeout, 0.0)
         )
 
-    def _resolve(self, name: str, *, service: bool, only_expand: bool) -> str:
-        full_name = _names.expand(name, self._name, self._namespace, service=service)
+    def _rcl_resolve(self, name: str, *, service: bool, only_expand: bool) -> str:
+        full_name = _names.expand(name, self._rcl_name, self._rcl_namespace, service=service)
         if not only_expand:
-            full_name = _names.remap(full_name, self._name, self._namespace, self._rules, service=service)
+            full_name = _names.remap(full_name, self._rcl_name, self._rcl_namespace, self._rcl_rules, service=service)
         _names.check_full_name(full_name, service=service)
         return full_name
 
-    def _resolved(self, name: str, *, service: bool, only_expand: bool) -> str:
-        self._check_alive()
+    def _rcl_resolved(self, name: str, *, service: bool, only_expand: bool) -> str:
+        self._rcl_check_alive()
         try:
-            return self._resolve(name, service=service, only_expand=only_expand)
+            return self._rcl_resolve(name, service=service, only_expand=only_expand)
         except (NameValidationException, ValueError) as error:
             raise RCLError(f"failed to resolve name: {error}") from None
 
-    def _expanded(self, name: str, kind: EndpointKind) -> str:
-        self._check_alive()
-        full_name = expand_topic_name(name, self._name, self._namespace)
+    def _rcl_expanded(self, name: str, kind: EndpointKind) -> str:
+        self._rcl_check_alive()
+        full_name = expand_topic_name(name, self._rcl_name, self._rcl_namespace)
         try:
             _names.check_full_name(full_name, service=kind in ("service", "client"))
         except NameValidationException as error:
@@ -183,38 +183,40 @@ class NodeGraph:
             raise ValueError(f"{what} name '{name}' is invalid: {error.error_msg}") from None
         return full_name
 
-    def _count(self, kind: EndpointKind, name: str) -> int:
-        return len(self._bus.endpoints(kind, self._expanded(name, kind)))
+    def _rcl_count(self, kind: EndpointKind, name: str) -> int:
+        return len(self._rcl_bus.endpoints(kind, self._rcl_expanded(name, kind)))
 
-    def _infos(
+    def _rcl_infos(
         self, kind: EndpointKind, name: str, no_mangle: bool, describe: Callable[[Endpoint], InfoT]
     ) -> list[InfoT]:
         if no_mangle:
-            self._check_alive()
+            self._rcl_check_alive()
             if not isinstance(name, str):
                 raise TypeError(f"a name must be a str, not {type(name).__name__}")
-            found = [entry for entry in self._bus.endpoints(kind) if name in _dds_names(entry)]
+            found = [entry for entry in self._rcl_bus.endpoints(kind) if name in _dds_names(entry)]
         else:
-            full_name = self._expanded(name, kind)
+            full_name = self._rcl_expanded(name, kind)
             service = kind in ("service", "client")
-            full_name = _names.remap(full_name, self._name, self._namespace, self._rules, service=service)
-            found = self._bus.endpoints(kind, full_name)
+            full_name = _names.remap(full_name, self._rcl_name, self._rcl_namespace, self._rcl_rules, service=service)
+            found = self._rcl_bus.endpoints(kind, full_name)
         return [describe(entry) for entry in found]
 
-    def _topics(self, no_demangle: bool) -> list[Endpoint]:
+    def _rcl_topics(self, no_demangle: bool) -> list[Endpoint]:
         kinds: list[EndpointKind] = ["publisher", "subscription"]
         if no_demangle:
             kinds += ["service", "client"]
-        return [entry for kind in kinds for entry in self._bus.endpoints(kind)]
+        return [entry for kind in kinds for entry in self._rcl_bus.endpoints(kind)]
 
-    def _of_node(self, kind: EndpointKind, name: str, namespace: str) -> list[Endpoint]:
-        self._check_alive()
+    def _rcl_of_node(self, kind: EndpointKind, name: str, namespace: str) -> list[Endpoint]:
+        self._rcl_check_alive()
         _names.check_node_name(name)
         _names.check_namespace(namespace)
-        if (name, namespace) not in self._bus.nodes():
+        if (name, namespace) not in self._rcl_bus.nodes():
             raise NodeNameNonExistentError(f"cannot get endpoints of nonexistent node: {_full_name(name, namespace)}")
         return [
-            entry for entry in self._bus.endpoints(kind) if (entry.node_name, entry.node_namespace) == (name, namespace)
+            entry
+            for entry in self._rcl_bus.endpoints(kind)
+            if (entry.node_name, entry.node_namespace) == (name, namespace)
         ]
 
 

@@ -19,13 +19,13 @@ class NodeHandle(Handle):
         self._node = node
 
     def get_node_name(self) -> str:
-        return self._node._name
+        return self._node._rcl_name
 
     def get_namespace(self) -> str:
-        return self._node._namespace
+        return self._node._rcl_namespace
 
     def get_fully_qualified_name(self) -> str:
-        return f"{self._node._namespace.rstrip('/')}/{self._node._name}"
+        return f"{self._node._rcl_namespace.rstrip('/')}/{self._node._rcl_name}"
 
     def logger_name(self) -> str:
         return self._node._logger.name
@@ -38,16 +38,16 @@ class NodeHandle(Handle):
 
     def get_count_publishers(self, topic_name: str) -> int:
         """Of a fully qualified name."""
-        return len(self._node._bus.endpoints("publisher", topic_name))
+        return len(self._node._rcl_bus.endpoints("publisher", topic_name))
 
     def get_count_subscribers(self, topic_name: str) -> int:
         """Of a fully qualified name."""
-        return len(self._node._bus.endpoints("subscription", topic_name))
+        return len(self._node._rcl_bus.endpoints("subscription", topic_name))
 
     def get_count_clients(self, service_name: str) -> int:
         """Of a fully qualified name."""
-        return len(self._node._bus.endpoints("client", service_name))
+        return len(self._node._rcl_bus.endpoints("client", service_name))
 
     def get_count_services(self, service_name: str) -> int:
         """Of a fully qualified name."""
-        return len(self._node._bus.endpoints("service", service_name))
+        return len(self._node._rcl_bus.endpoints("service", service_name))

@@ -23,12 +23,12 @@ T = TypeVar("T")
 class NodeParameters:
     """Declares, reads and sets parameters; a base of `Node`."""
 
-    _store: ParameterStore
-    _rules: list[Arguments]
-    _name: str
-    _namespace: str
+    _rcl_store: ParameterStore
+    _rcl_rules: list[Arguments]
+    _rcl_name: str
+    _rcl_namespace: str
     _clock: Clock
-    _events: Publisher[Any] | None
+    _rcl_events: Publisher[Any] | None
 
     @overload
     def declare_parameter(
@@ -78,15 +78,17 @@ class NodeParameters:
             TypeError: a tuple of another form.
             Others: as `declare_parameter`; those before the bad one stay declared where a callback refuses it.
         """
-        chosen = [self._declaration(namespace, index, entry, ignore_override) for index, entry in enumerate(parameters)]
-        known = [parameter.name for parameter, _ in chosen if parameter.name in self._store.values]
+        chosen = [
+            self._rcl_declaration(namespace, index, entry, ignore_override) for index, entry in enumerate(parameters)
+        ]
+        known = [parameter.name for parameter, _ in chosen if parameter.name in self._rcl_store.values]
         if known:
             raise ParameterAlreadyDeclaredException(known)
         for parameter, descriptor in chosen:
-            self._store.declare(parameter, descriptor)
-        return [self._store.values[parameter.name] for parameter, _ in chosen]
+            self._rcl_store.declare(parameter, descriptor)
+        return [self._rcl_store.values[parameter.name] for parameter, _ in chosen]
 
-    def _declaration(
+    def _rcl_declaration(
         self, namespace: str, index: int, entry: tuple[Any, ...], ignore_override: bool
     ) -> tuple[Parameter[Any], ParameterDescriptor]:
         """A checked tuple, as the parameter that is to be set and its descriptor."""
@@ -133,7 +135,7 @@ class NodeParameters:
         if value is not None and not descriptor.dynamic_typing:
             descriptor.type = Parameter.Type.from_parameter_value(value).value
         full_name = f"{namespace}.{name}" if namespace else name
-        overrides = {} if ignore_override else self._store.overrides
+        overrides = {} if ignore_override else self._rcl_store.overrides
         # The original looks for the name without the namespace; the name with it is what a file can tell apart.
         override = overrides.get(full_name, overrides.get(name))
         validate_parameter_name(full_name)
@@ -143,37 +145,37 @@ class NodeParameters:
 
     def undeclare_parameter(self, name: str) -> None:
         """Raises ParameterNotDeclaredException, ParameterImmutableException."""
-        self._store.undeclare(name)
+        self._rcl_store.undeclare(name)
 
     def has_parameter(self, name: str) -> bool:
-        return name in self._store.values
+        return name in self._rcl_store.values
 
     def get_parameter(self, name: str) -> Parameter[Any]:
         """Raises ParameterNotDeclaredException, ParameterUninitializedException."""
-        return self._store.get(name)
+        return self._rcl_store.get(name)
 
     def get_parameters(self, names: list[str]) -> list[Parameter[Any]]:
         """Raises as `get_parameter`; TypeError for a name that is no string."""
         if not all(isinstance(name, str) for name in names):
             raise TypeError("All names must be instances of type str")
-        return [self._store.get(name) for name in names]
+        return [self._rcl_store.get(name) for name in names]
 
     def get_parameter_or(self, name: str, alternative_value: Parameter[Any] | None = None) -> Parameter[Any]:
         """The parameter, or the alternative where it has no value; without one, a parameter of type NOT_SET."""
-        found = self._store.values.get(name)
+        found = self._rcl_store.values.get(name)
         if found is not None and found.type_ is not Parameter.Type.NOT_SET:
             return found
         return Parameter(name, Parameter.Type.NOT_SET) if alternative_value is None else alternative_value
 
     def get_parameters_by_prefix(self, prefix: str) -> dict[str, Parameter[Any]]:
         """The parameters below a prefix, by their names without it; the empty prefix gives all."""
-        return self._store.matching(prefix)
+        return self._rcl_store.matching(prefix)
 
     def get_parameter_type(self, name: str) -> Parameter.Type:
         """Raises ParameterNotDeclaredException."""
         if self.has_parameter(name):
-            return self._store.values[name].type_
-        if self._store.allow_undeclared:
+            return self._rcl_store.values[name].type_
+        if self._rcl_store.allow_undeclared:
             return Parameter.Type.NOT_SET
         raise ParameterNotDeclaredException(name)
 
@@ -189,7 +191,7 @@ class NodeParameters:
         Raises:
             ParameterNotDeclaredException: one is not declared; those before it are set.
         """
-        return [self._store.set_atomically([parameter]) for parameter in parameter_list]
+        return [self._rcl_store.set_atomically([parameter]) for parameter in parameter_list]
 
     def set_parameters_atomically(self, parameter_list: list[Parameter[Any]]) -> SetParametersResult:
         """Sets all or none.
@@ -197,7 +199,7 @@ class NodeParameters:
         Raises:
             ParameterNotDeclaredException: one is not declared.
         """
-        return self._store.set_atomically(parameter_list)
+        return self._rcl_store.set_atomically(parameter_list)
 
     def list_parameters(self, prefixes: list[str], depth: int) -> ListParametersResult:
         """Names below the prefixes (all without any), `depth` levels deep (0: any number), and their prefixes.
@@ -216,43 +218,43 @@ class NodeParameters:
             raise TypeError("The depth must be instance of type int")
         if depth < 0:
             raise ValueError("The depth must be greater than or equal to zero")
-        names = [name for name in self._store.values if _listed(name, prefixes, depth)]
+        names = [name for name in self._rcl_store.values if _listed(name, prefixes, depth)]
         found = {name.rpartition(PARAMETER_SEPARATOR_STRING)[0]: None for name in names}
         found.pop("", None)
         return ListParametersResult(names=names, prefixes=list(found))
 
     def add_pre_set_parameters_callback(self, callback: PreSetCallback) -> None:
         """Called before parameters are checked, with their list; what it returns is set instead."""
-        self._store.pre_set.insert(0, callback)
+        self._rcl_store.pre_set.insert(0, callback)
 
     def add_on_set_parameters_callback(self, callback: SetCallback) -> None:
         """Called before parameters are set, with their list; it may refuse. The last added is called first."""
-        self._store.on_set.insert(0, callback)
+        self._rcl_store.on_set.insert(0, callback)
 
     def add_post_set_parameters_callback(self, callback: PostSetCallback) -> None:
         """Called after parameters were declared or set. The last added is called first."""
-        self._store.post_set.insert(0, callback)
+        self._rcl_store.post_set.insert(0, callback)
 
     def remove_pre_set_parameters_callback(self, callback: PreSetCallback) -> None:
         """Raises ValueError where it was not added."""
-        self._store.pre_set.remove(callback)
+        self._rcl_store.pre_set.remove(callback)
 
     def remove_on_set_parameters_callback(self, callback: SetCallback) -> None:
         """Raises ValueError where it was not added."""
-        self._store.on_set.remove(callback)
+        self._rcl_store.on_set.remove(callback)
 
     def remove_post_set_parameters_callback(self, callback: PostSetCallback) -> None:
         """Raises ValueError where it was not added."""
-        self._store.post_set.remove(callback)
+        self._rcl_store.post_set.remove(callback)
 
     def describe_parameter(self, name: str) -> ParameterDescriptor:
         """Raises ParameterNotDeclaredException."""
         from rcl_interfaces.msg import ParameterDescriptor  # noqa: PLC0415 (message classes load on use)
 
-        descriptor = self._store.descriptors.get(name)
+        descriptor = self._rcl_store.descriptors.get(name)
         if descriptor is not None:
             return descriptor
-        if self._store.allow_undeclared:
+        if self._rcl_store.allow_undeclared:
             return ParameterDescriptor()
         raise ParameterNotDeclaredException(name)
 
@@ -272,7 +274,7 @@ class NodeParameters:
             InvalidParameterValueException: neither value complies.
         """
         if not self.has_parameter(name):
-            if not self._store.allow_undeclared:
+            if not self._rcl_store.allow_undeclared:
                 raise ParameterNotDeclaredException(name)
             return self.get_parameter(name).get_parameter_value()
         alternative: Parameter[Any] | None = None
@@ -280,36 +282,36 @@ class NodeParameters:
             alternative = Parameter(
                 name, Parameter.Type(alternative_value.type), parameter_value_to_python(alternative_value)
             )
-        self._store.set_descriptor(name, descriptor, alternative)
+        self._rcl_store.set_descriptor(name, descriptor, alternative)
         return self.get_parameter(name).get_parameter_value()
 
     # By the names of the original, for tests and tools that look behind the methods.
 
     @property
     def _parameters(self) -> dict[str, Parameter[Any]]:
-        return self._store.values
+        return self._rcl_store.values
 
     @property
     def _descriptors(self) -> dict[str, ParameterDescriptor]:
-        return self._store.descriptors
+        return self._rcl_store.descriptors
 
     @property
     def _pre_set_parameters_callbacks(self) -> list[PreSetCallback]:
-        return self._store.pre_set
+        return self._rcl_store.pre_set
 
     @property
     def _on_set_parameters_callbacks(self) -> list[SetCallback]:
-        return self._store.on_set
+        return self._rcl_store.on_set
 
     @property
     def _post_set_parameters_callbacks(self) -> list[PostSetCallback]:
-        return self._store.post_set
+        return self._rcl_store.post_set
 
     @property
     def _parameter_overrides(self) -> dict[str, Parameter[Any]]:
-        return self._store.overrides
+        return self._rcl_store.overrides
 
-    def _collect_overrides(self, given: list[Parameter[Any]] | None) -> dict[str, Parameter[Any]]:
+    def _rcl_collect_overrides(self, given: list[Parameter[Any]] | None) -> dict[str, Parameter[Any]]:
         """What the node's parameters are to be: from the command line, then from the program, which wins.
 
         As in rcl, the node's own arguments win over those of the process; for the order among entries see
@@ -317,21 +319,23 @@ class NodeParameters:
         """
         found: dict[str, Parameter[Any]] = {}
         entries = [
-            entry for rules in reversed(self._rules) for entry in rules.overrides_for(self._name, self._namespace)
+            entry
+            for rules in reversed(self._rcl_rules)
+            for entry in rules.overrides_for(self._rcl_name, self._rcl_namespace)
         ]
         for entry in entries:
             try:
                 found[entry.name] = Parameter(entry.name, value=entry.value)
             except TypeError as error:
-                raise ValueError(f"parameter {entry.name} of node {self._name}: {error}") from None
+                raise ValueError(f"parameter {entry.name} of node {self._rcl_name}: {error}") from None
         for parameter in given or ():
             found[parameter.name] = parameter
         return found
 
-    def _publish_event(
+    def _rcl_publish_event(
         self, new: list[Parameter[Any]], changed: list[Parameter[Any]], deleted: list[Parameter[Any]]
     ) -> None:
-        publisher = self._events
+        publisher = self._rcl_events
         if publisher is None or not publisher.get_subscription_count():
             return
         from rcl_interfaces.msg import ParameterEvent  # noqa: PLC0415 (message classes load on use)
@@ -339,7 +343,7 @@ class NodeParameters:
         publisher.publish(
             ParameterEvent(
                 stamp=self._clock.now().to_msg(),
-                node=f"{self._namespace.rstrip('/')}/{self._name}",
+                node=f"{self._rcl_namespace.rstrip('/')}/{self._rcl_name}",
                 new_parameters=[entry.to_parameter_msg() for entry in new],
                 changed_parameters=[entry.to_parameter_msg() for entry in changed],
                 deleted_parameters=[entry.to_parameter_msg() for entry in deleted],

@@ -81,4 +81,4 @@ class WorkGiving(WorkQueue):
         return entity.callback_group.can_execute(entity)
 
     def _node_of(self, entity: object) -> Node | None:
-        return next((node for node in self.get_nodes() if any(entity is own for own in node._entities())), None)
+        return next((node for node in self.get_nodes() if any(entity is own for own in node._rcl_entities())), None)

@@ -49,7 +49,10 @@ T = TypeVar("T")
 
 
 class Node(NodeParameters, NodeEntities):
-    """A node of the graph: it owns publishers, subscriptions, services, clients, timers and parameters."""
+    """A node of the graph: it owns publishers, subscriptions, services, clients, timers and parameters.
+
+    What it keeps for itself is named `_rcl_...`, or as in rclpy: all other names are free for subclasses.
+    """
 
     PARAM_REL_TOL = 1e-6
 
@@ -105,7 +108,7 @@ class Node(NodeParameters, NodeEntities):
             self._rcl_collect_overrides(parameter_overrides), allow_undeclared_parameters, self._rcl_publish_event
         )
         self._rcl_events: Publisher[Any] | None = None
-        self._clock = self._make_clock()
+        self._clock = self._rcl_make_clock()
         self._rcl_rosout: RosoutSink | None = None
         # The switch is the process's own, as in rcl: `use_global_arguments` does not matter here.
         if enable_rosout and self._context._arguments.rosout_logs is not False:
@@ -154,7 +157,7 @@ class Node(NodeParameters, NodeEntities):
     def get_logger(self) -> RcutilsLogger:
         return self._logger
 
-    def _make_clock(self) -> ROSClock:
+    def _rcl_make_clock(self) -> ROSClock:
         return ROSClock()
 
     def get_clock(self) -> Clock:

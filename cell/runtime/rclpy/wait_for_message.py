@@ -47,15 +47,16 @@ def wait_for_message(
     Raises:
         InvalidTopicNameException, NoTypeSupportImportedException: as `Node.create_subscription`.
     """
-    endpoint = node._endpoint("subscription", node._topic(msg_type, topic), msg_type, node._qos(qos_profile))
+    name = node._rcl_topic(msg_type, topic)
+    endpoint = node._rcl_endpoint("subscription", name, msg_type, node._rcl_qos(qos_profile))
     woken = threading.Event()
     first = _First(endpoint, woken)
     forget = node.context._on_shutdown_call(woken.set)
-    node._bus.add_reader(first)
+    node._rcl_bus.add_reader(first)
     try:
         if node.context.ok():
             woken.wait(None if time_to_wait < 0 else time_to_wait)
     finally:
-        node._bus.remove_reader(first)
+        node._rcl_bus.remove_reader(first)
         forget()
     return first.message is not None, first.message

@@ -381,7 +381,7 @@ def test_unexpected_responses_are_ignored_when_a_server_answers_twice(graph: Any
         def request(self, request: Any, reply: Any) -> None:
             replies.append(reply)
 
-    node._bus.add_server(Twice())
+    node._rcl_bus.add_server(Twice())
     assert not client.server_is_ready()
     future = client.send_goal_async(ParallelGripperCommand.Goal())
     for _ in range(2):
@@ -406,7 +406,7 @@ def test_node_takes_its_actions_along_when_it_is_destroyed(graph: Any) -> None:
 
 def test_nothing_is_kept_when_both_ends_are_destroyed(graph: Any) -> None:
     node = graph.node("gripper")
-    before = len(node._bus.endpoints())
+    before = len(node._rcl_bus.endpoints())
 
     def execute(handle: Any) -> Any:
         handle.succeed()
@@ -425,7 +425,7 @@ def test_nothing_is_kept_when_both_ends_are_destroyed(graph: Any) -> None:
     ends = use()
     gc.collect()
     assert [end() for end in ends] == [None, None]
-    assert len(node._bus.endpoints()) == before
+    assert len(node._rcl_bus.endpoints()) == before
 
 
 @pytest.mark.parametrize("kind", [ActionClient, ActionServer])

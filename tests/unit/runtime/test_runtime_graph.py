@@ -29,7 +29,7 @@ def test_endpoints_are_described_when_they_are_here_and_elsewhere(graph: Any) ->
     node = graph.node("node", namespace="/line")
     node.create_publisher(String, "text", qos_profile_sensor_data)
     told = f"RIHS01_{'ab' * 32}"
-    node._bus.add_foreign(
+    node._rcl_bus.add_foreign(
         foreign("publisher", "/line/text", "std_msgs/msg/String", gid=bytes(range(16)), type_hash=told)
     )
     here, there = node.get_publishers_info_by_topic("text")
@@ -81,15 +81,15 @@ def test_node_is_asked_for_its_endpoints_when_it_exists(graph: Any) -> None:
     other = graph.node("other", namespace="/line", start_parameter_services=False)
     other.create_subscription(String, "text", print, 1)
     other.create_client(Trigger, "go")
-    node._bus.add_node("far", "/away", local=False)
-    node._bus.add_foreign(foreign("subscription", "/text", "std_msgs/msg/String"))
+    node._rcl_bus.add_node("far", "/away", local=False)
+    node._rcl_bus.add_foreign(foreign("subscription", "/text", "std_msgs/msg/String"))
     assert ("/line/text", ["std_msgs/msg/String"]) in node.get_subscriber_names_and_types_by_node("other", "/line")
     assert node.get_client_names_and_types_by_node("other", "/line") == [("/line/go", ["std_srvs/srv/Trigger"])]
     assert node.get_subscriber_names_and_types_by_node("far", "/away") == [("/text", ["std_msgs/msg/String"])]
     assert node.get_service_names_and_types_by_node("far", "/away") == []
     with pytest.raises(rclpy_implementation.NodeNameNonExistentError):
         node.get_service_names_and_types_by_node("nobody", "/")
-    node._bus.remove_node("far", "/away", local=False)
+    node._rcl_bus.remove_node("far", "/away", local=False)
 
 
 def test_nodes_are_listed_when_they_are_there(graph: Any) -> None:

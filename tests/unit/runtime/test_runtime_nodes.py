@@ -173,7 +173,7 @@ def test_message_is_given_when_somebody_waits_for_one(graph: Any) -> None:
     got: list[Any] = []
     thread = threading.Thread(target=lambda: got.append(wait_for_message(String, node, "text", time_to_wait=60.0)))
     thread.start()
-    node._bus.wait_for(lambda: node.count_subscribers("text") == 1, 60.0)
+    node._rcl_bus.wait_for(lambda: node.count_subscribers("text") == 1, 60.0)
     publisher.publish(String(data="first"))
     thread.join(60.0)
     [(found, message)] = got
@@ -187,7 +187,37 @@ def test_waiting_for_a_message_ends_when_context_is_shut_down(graph: Any) -> Non
     got: list[Any] = []
     thread = threading.Thread(target=lambda: got.append(wait_for_message(String, node, "text")))
     thread.start()
-    node._bus.wait_for(lambda: node.count_subscribers("text") == 1, 60.0)
+    node._rcl_bus.wait_for(lambda: node.count_subscribers("text") == 1, 60.0)
     graph.context.shutdown()
     thread.join(60.0)
     assert got == [(False, None)]
+
+
+def test_private_names_of_a_node_are_those_of_rclpy_when_they_are_not_its_own(graph: Any) -> None:
+    ours = {name for name in dir(graph.node("node")) if name.startswith("_") and not name.startswith(("__", "_rcl_"))}
+    # The names that rclpy 8's own nodes use: no subclass that works there can use them for something else.
+    assert ours <= {
+        "_allow_undeclared_parameters",
+        "_clients",
+        "_clock",
+        "_context",
+        "_default_callback_group",
+        "_descriptors",
+        "_guards",
+        "_logger",
+        "_logger_service",
+        "_on_set_parameters_callbacks",
+        "_parameter_event_publisher",
+        "_parameter_overrides",
+        "_parameter_service",
+        "_parameters",
+        "_post_set_parameters_callbacks",
+        "_pre_set_parameters_callbacks",
+        "_publishers",
+        "_rate_group",
+        "_services",
+        "_subscriptions",
+        "_time_source",
+        "_timers",
+        "_type_description_service",
+    }

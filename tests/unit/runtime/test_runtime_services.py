@@ -275,12 +275,12 @@ def test_answer_arrives_when_server_lives_elsewhere(graph: Any) -> None:
     client = node.create_client(SetBool, "switch")
     endpoint = Endpoint("service", "/switch", SetBool, client.qos_profile, node=("far", "/"), location="wire")
     server = Elsewhere(endpoint)
-    node._bus.add_server(server)
+    node._rcl_bus.add_server(server)
     assert client.wait_for_service(timeout_sec=1.0)
     future = client.call_async(SetBool.Request(data=True))
     graph.executor.spin_until_future_complete(future, timeout_sec=20.0)
     assert future.result().success and future.result().message == "1"
-    node._bus.remove_server(server)
+    node._rcl_bus.remove_server(server)
     assert not client.service_is_ready()
     for thread in server.threads:
         thread.join()

@@ -25,11 +25,11 @@ def check_action(node: Node, action_type: Any, action_name: str, what: str) -> N
         NoTypeSupportImportedException: not an action type.
         ValueError: the name is not allowed.
     """
-    node._check_alive()
+    node._rcl_check_alive()
     if not hasattr(action_type, "Impl") or not hasattr(action_type, "Goal"):
         raise NoTypeSupportImportedException()
     try:
-        node._resolve(f"{action_name}/_action/send_goal", service=True, only_expand=True)
+        node._rcl_resolve(f"{action_name}/_action/send_goal", service=True, only_expand=True)
     except NameValidationException as error:
         raise ValueError(
             f"Failed to create action {what} due to invalid topic name '{action_name}' : {error}"

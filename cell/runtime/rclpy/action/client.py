@@ -125,14 +125,14 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         )
         self._destroyed = False
         self._logger = node.get_logger().get_child("action_client")
-        self.callback_group = group = node._group(callback_group)
+        self.callback_group = group = node._rcl_group(callback_group)
         protocol = action_type.Impl
         base = f"{action_name}/_action"
 
         def client(interface: type[Any], name: str, qos: QoSProfile, what: str) -> _PartClient:
-            full_name = node._service(interface, f"{base}/{name}")
-            endpoint = node._endpoint("client", full_name, interface, qos)
-            made = _PartClient(node._bus, endpoint, node.context, f"{base}/{name}", group)
+            full_name = node._rcl_service(interface, f"{base}/{name}")
+            endpoint = node._rcl_endpoint("client", full_name, interface, qos)
+            made = _PartClient(node._rcl_bus, endpoint, node.context, f"{base}/{name}", group)
             made.what, made.warn = what, self._warn_of_unexpected
             return made
 
@@ -148,7 +148,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         self._status: Subscription[Any] = subscribe(
             protocol.GoalStatusMessage, "status", self._on_status, status_sub_qos_profile
         )
-        node._own_parts(self)
+        node._rcl_own_parts(self)
 
     def send_goal_async(
         self,
@@ -200,7 +200,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
     def server_is_ready(self) -> bool:
         """True while a server answers all three services and publishes both topics."""
         self._check_alive()
-        bus = self._node._bus
+        bus = self._node._rcl_bus
         return all(client.service_is_ready() for client in self._clients) and all(
             bus.endpoints("publisher", topic.endpoint.name) for topic in (self._feedback, self._status)
         )
@@ -209,7 +209,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         """Blocks until a server is there; gives whether it is."""
         context = self._node.context
         self._check_alive()
-        self._node._bus.wait_for(lambda: self.server_is_ready() or not context.ok(), timeout_sec)
+        self._node._rcl_bus.wait_for(lambda: self.server_is_ready() or not context.ok(), timeout_sec)
         return self.server_is_ready()
 
     def configure_introspection(
@@ -235,7 +235,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         self._node.destroy_subscription(self._feedback)
         self._node.destroy_subscription(self._status)
         self._feedback_callbacks.clear()
-        self._node._disown_parts(self)
+        self._node._rcl_disown_parts(self)
 
     def __enter__(self) -> None:
         """As in rclpy, a `with` block does not end the client; raises InvalidHandle where it was destroyed."""

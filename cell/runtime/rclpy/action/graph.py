@@ -21,21 +21,21 @@ _TYPE_SUFFIX = "_FeedbackMessage"
 
 def get_action_names_and_types(node: Node) -> list[tuple[str, list[str]]]:
     """All actions that have a server or a client."""
-    return _actions([*node._bus.endpoints("publisher"), *node._bus.endpoints("subscription")])
+    return _actions([*node._rcl_bus.endpoints("publisher"), *node._rcl_bus.endpoints("subscription")])
 
 
 def get_action_server_names_and_types_by_node(
     node: Node, remote_node_name: str, remote_node_namespace: str
 ) -> list[tuple[str, list[str]]]:
     """The actions that a node serves."""
-    return _actions(node._of_node("publisher", remote_node_name, remote_node_namespace))
+    return _actions(node._rcl_of_node("publisher", remote_node_name, remote_node_namespace))
 
 
 def get_action_client_names_and_types_by_node(
     node: Node, remote_node_name: str, remote_node_namespace: str
 ) -> list[tuple[str, list[str]]]:
     """The actions that a node has clients of."""
-    return _actions(node._of_node("subscription", remote_node_name, remote_node_namespace))
+    return _actions(node._rcl_of_node("subscription", remote_node_name, remote_node_namespace))
 
 
 def _actions(endpoints: Iterable[Endpoint]) -> list[tuple[str, list[str]]]:

@@ -99,16 +99,16 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         self._result_futures: dict[bytes, Future[Any]] = {}
         self._destroyed = False
         self._logger = node.get_logger().get_child("action_server")
-        self.callback_group = node._group(callback_group)
+        self.callback_group = node._rcl_group(callback_group)
         self._executions = GoalExecutions()
         self._expiry = ResultExpiry(result_timeout, self._forget, node.get_clock(), self.callback_group, node.context)
         protocol = action_type.Impl
         base = f"{action_name}/_action"
 
         def serve(interface: type[Any], name: str, callback: Callable[..., Any], qos: QoSProfile) -> _DeferredService:
-            full_name = node._service(interface, f"{base}/{name}")
-            endpoint = node._endpoint("service", full_name, interface, qos)
-            return _DeferredService(node._bus, endpoint, f"{base}/{name}", callback, self.callback_group)
+            full_name = node._rcl_service(interface, f"{base}/{name}")
+            endpoint = node._rcl_endpoint("service", full_name, interface, qos)
+            return _DeferredService(node._rcl_bus, endpoint, f"{base}/{name}", callback, self.callback_group)
 
         self._goal_service = serve(
             protocol.SendGoalService, "send_goal", self._on_goal_request, goal_service_qos_profile
@@ -121,7 +121,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         )
         self._feedback = node.create_publisher(protocol.FeedbackMessage, f"{base}/feedback", feedback_pub_qos_profile)
         self._status = node.create_publisher(protocol.GoalStatusMessage, f"{base}/status", status_pub_qos_profile)
-        node._own_parts(self)
+        node._rcl_own_parts(self)
 
     @property
     def action_type(self) -> type[Any]:
@@ -181,7 +181,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         self._expiry.destroy()
         self._node.destroy_publisher(self._feedback)
         self._node.destroy_publisher(self._status)
-        self._node._disown_parts(self)
+        self._node._rcl_disown_parts(self)
 
     def __enter__(self) -> None:
         """As in rclpy, a `with` block does not end the server.

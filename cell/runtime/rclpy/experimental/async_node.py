@@ -44,7 +44,7 @@ class AsyncNode(Node):
         self._async_clients: list[AsyncClient[Any, Any]] = []
         super().__init__(node_name, **options)
 
-    def _make_clock(self) -> AsyncClock:
+    def _rcl_make_clock(self) -> AsyncClock:
         return AsyncClock(clock_type=ClockType.ROS_TIME)
 
     def get_clock(self) -> AsyncClock:

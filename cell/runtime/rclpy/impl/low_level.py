@@ -98,20 +98,20 @@ def _profile(given: Any) -> QoSProfile:
 
 def subscription(node_handle: NodeHandle, msg_type: type[Any], topic: str, qos_profile: Any) -> _Part:
     node = node_handle._node
-    endpoint = node._endpoint("subscription", node._topic(msg_type, topic), msg_type, _profile(qos_profile))
-    return _Part(Subscription(node._bus, endpoint, topic, _ignore, ReentrantCallbackGroup()))
+    endpoint = node._rcl_endpoint("subscription", node._rcl_topic(msg_type, topic), msg_type, _profile(qos_profile))
+    return _Part(Subscription(node._rcl_bus, endpoint, topic, _ignore, ReentrantCallbackGroup()))
 
 
 def client(node_handle: NodeHandle, srv_type: type[Any], srv_name: str, qos_profile: Any) -> _ClientPart:
     node = node_handle._node
-    endpoint = node._endpoint("client", node._service(srv_type, srv_name), srv_type, _profile(qos_profile))
-    return _ClientPart(Client(node._bus, endpoint, node.context, srv_name, ReentrantCallbackGroup()))
+    endpoint = node._rcl_endpoint("client", node._rcl_service(srv_type, srv_name), srv_type, _profile(qos_profile))
+    return _ClientPart(Client(node._rcl_bus, endpoint, node.context, srv_name, ReentrantCallbackGroup()))
 
 
 def service(node_handle: NodeHandle, srv_type: type[Any], srv_name: str, qos_profile: Any) -> _Part:
     node = node_handle._node
-    endpoint = node._endpoint("service", node._service(srv_type, srv_name), srv_type, _profile(qos_profile))
-    return _Part(Service(node._bus, endpoint, srv_name, _ignore, ReentrantCallbackGroup()))
+    endpoint = node._rcl_endpoint("service", node._rcl_service(srv_type, srv_name), srv_type, _profile(qos_profile))
+    return _Part(Service(node._rcl_bus, endpoint, srv_name, _ignore, ReentrantCallbackGroup()))
 
 
 def timer(clock: Clock, context_handle: Any, period_nsec: int, autostart: bool = True) -> _TimerPart:
