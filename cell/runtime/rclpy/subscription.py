@@ -206,7 +206,9 @@ class Subscription(Entity, Generic[MsgT]):
             # A full queue has a token for each of its messages: the new one comes in the place of the oldest.
             full = len(queue) >= depth > 0
             if full:
-                queue.popleft()
+                dropped = queue.popleft()
+                if self._prints is not None:
+                    del self._prints[dropped[1]]
             self._received = reception = self._received + 1
             queue.append((message, number, stamp_ns or received_ns, received_ns, sequence, reception, expires_ns))
         if full:
@@ -304,11 +306,17 @@ class Subscription(Entity, Generic[MsgT]):
                 return None
             if not sample[6] or sample[6] > time.time_ns():
                 return sample
+            if self._prints is not None:
+                del self._prints[sample[1]]
 
     def _take(self, *, raw: bool) -> tuple[Any, MessageInfo] | None:
         self._check_alive()
         sample = self._pop()
-        return None if sample is None else (self._own_message(sample, raw), self._info(sample))
+        if sample is None:
+            return None
+        if self._prints is not None:
+            del self._prints[sample[1]]
+        return self._own_message(sample, raw), self._info(sample)
 
     def _own_message(self, sample: _Sample, raw: bool) -> Any:
         if not raw:
@@ -339,9 +347,8 @@ class Subscription(Entity, Generic[MsgT]):
 
     def _dispatch_checked(self, sample: _Sample, prints: dict[int, dict[str, int]]) -> Coroutine[Any, Any, Any] | None:
         """Looks whether the message that all readers share is what it was: before the callback, and after it."""
+        # Only its own: a lower number may be of a message that another thread is still about to queue.
         before = prints.pop(sample[1])
-        for number in [number for number in prints if number < sample[1]]:
-            del prints[number]
         require_unchanged(sample[0], before, self.endpoint.name, "before it was read")
         message = self._own_message(sample, self.raw)
         rest = self._callback(message, self._info(sample)) if self._wants_info else self._callback(message)
