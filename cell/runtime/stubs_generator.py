@@ -16,7 +16,6 @@ from pathlib import Path
 from cell.runtime import interfaces
 from cell.runtime.interfaces import INTEGER_RANGES, STRINGS, FieldType, MessageDefinition
 from cell.runtime.messages import event_definition
-from cell.runtime.messages import event_definition
 
 STUBS = Path(__file__).parent / "stubs"
 _SOURCE = Path(__file__).parent / "rclpy"
