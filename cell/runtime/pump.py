@@ -26,6 +26,8 @@ class Pump:
 
     def __init__(self) -> None:
         self._reading: Callbacks = {}
+        # The descriptors in `_reading`, and `_interrupt`.
+        self._watched: list[int] = []
         self._writing: Callbacks = {}
         self._leading = threading.Lock()
         # A signal's handler may end transports while this thread begins or ends one.
@@ -49,9 +51,10 @@ class Pump:
     def attach(self, fileno: int, callback: Callable[[], None]) -> None:
         """Calls `callback()` whenever the descriptor is readable; it must not block."""
         with self._changing:
-            self._reading = {**self._reading, fileno: callback}
             if self._interrupt < 0:
                 self._interrupt = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            self._reading = {**self._reading, fileno: callback}
+            self._watched = [*self._reading, self._interrupt]
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="rclpy-pump", daemon=True)
                 self._thread.start()
@@ -72,6 +75,7 @@ class Pump:
         with self._changing:
             self._reading = _without(self._reading, fileno)
             self._writing = _without(self._writing, fileno)
+            self._watched = [*self._reading, self._interrupt]
         self._poke()
 
     def wait(self, wake_fileno: int, timeout_s: float | None) -> bool:
@@ -109,14 +113,12 @@ class Pump:
                 os.eventfd_write(self._interrupt, 1)
 
     def _poll(self, wake_fileno: int, timeout_s: float | None) -> None:
-        reading, writing = self._reading, self._writing
-        interrupt = self._interrupt
+        watched = self._watched if wake_fileno < 0 else [*self._watched, wake_fileno]
         # `poll` and `epoll` round to milliseconds, `select` does not.
         try:
-            watched = [fileno for fileno in (*reading, interrupt, wake_fileno) if fileno >= 0]
-            ready, free, _ = select.select(watched, writing, (), timeout_s)
+            ready, free, _ = select.select(watched, self._writing, (), timeout_s)
         except ValueError:
-            ready, free = _poll_high(watched, [*writing], timeout_s)
+            ready, free = _poll_high(watched, [*self._writing], timeout_s)
         except OSError:
             # A descriptor was closed meanwhile; the next turn sees what is left.
             return
@@ -128,8 +130,8 @@ class Pump:
             callback = self._reading.get(fileno)
             if callback is not None:
                 callback()
-            elif fileno == interrupt:
-                _drain(interrupt)
+            elif fileno == self._interrupt:
+                _drain(fileno)
 
     def _run(self) -> None:
         """The own thread: takes over where descriptors are left alone, and lets go when an executor comes."""
@@ -141,6 +143,7 @@ class Pump:
                     self._thread = None
                     os.close(self._interrupt)
                     self._interrupt = -1
+                    self._watched = []
                     return
             if turns != self._turns:
                 continue
@@ -181,6 +184,7 @@ def _drain(eventfd: int) -> None:
 def _poll_high(reading: list[int], writing: list[int], timeout_s: float | None) -> tuple[list[int], list[int]]:
     """As `select`, for descriptors that are too high for it; the time-out is rounded up to milliseconds."""
     poll = select.poll()
+    reading = [fileno for fileno in reading if fileno >= 0]
     for fileno in reading:
         poll.register(fileno, select.POLLIN)
     for fileno in writing:

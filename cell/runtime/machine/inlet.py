@@ -22,8 +22,8 @@ class Inlet:
         self.endpoint = endpoint
         # By the number that the other process knows a reader by.
         self._readers: dict[int, Reader] = {}
-        self._ordered: tuple[Reader, ...] = ()
-        self._serial = 0
+        self.readers: tuple[Reader, ...] = ()
+        self.serial = 0
         self._slots: dict[int, SlotReader] = {}
         self._closed = False
 
@@ -34,7 +34,7 @@ class Inlet:
     def add(self, number: int, reader: Reader, serial: int) -> None:
         """The other process counts with the reader from now on; `serial` is that of the last message before."""
         if not self._readers:
-            self._serial = serial
+            self.serial = serial
         self._readers = {**self._readers, number: reader}
         self._order()
 
@@ -44,38 +44,27 @@ class Inlet:
             self._order()
 
     def _order(self) -> None:
-        self._ordered = tuple(sorted(self._readers.values(), key=lambda reader: not reader.direct))
+        self.readers = tuple(sorted(self._readers.values(), key=lambda reader: not reader.direct))
 
-    def data(self, frame: bytes, serial: int, sequence: int, stamp_ns: int) -> None:
-        """A message that came over the socket.
-
-        Raises:
-            CdrError, BAD_FRAME: it holds no message.
-        """
-        if serial != self._serial + 1:
-            self._count_lost(serial)
-        self._serial = serial
-        # Small ones are copied out anyway, and a copy is quicker than a view.
-        data = frame[_HEAD_BYTES:] if len(frame) < cdr.VIEW_BYTES else memoryview(frame)[_HEAD_BYTES:]
-        self._deliver(data, stamp_ns, sequence)
-
-    def replayed(self, frame: bytes, sequence: int, stamp_ns: int, local: dict[int, Reader]) -> None:
+    def replayed(self, frame: bytes, local: dict[int, Reader]) -> None:
         """A retained sample, for one reader.
 
         Raises:
             CdrError, BAD_FRAME: it holds no message.
         """
+        _, _, _, _, _, sequence, stamp_ns = HEAD.unpack_from(frame)
         reader = local.get(TARGET.unpack_from(frame, _HEAD_BYTES)[0])
         if reader is not None:
             message = cdr.deserialize(reader.endpoint.interface, memoryview(frame)[_HEAD_BYTES + TARGET.size :])
             reader.deliver(message, stamp_ns, sequence, self.endpoint)
 
-    def slot(self, frame: bytes, serial: int, sequence: int, stamp_ns: int) -> None:
+    def slot(self, frame: bytes) -> None:
         """A message lies in shared memory.
 
         Raises:
             CdrError, BAD_FRAME: it holds no message.
         """
+        _, _, _, _, serial, sequence, stamp_ns = HEAD.unpack_from(frame)
         generation, _ = PLACE.unpack_from(frame, _HEAD_BYTES)
         slots = self._slots.get(generation)
         if slots is None:
@@ -84,9 +73,9 @@ class Inlet:
             self._slots.pop(older).close()
         data = slots.take(serial)
         if data is not None:
-            if serial != self._serial + 1:
-                self._count_lost(serial)
-            self._serial = serial
+            if serial != self.serial + 1:
+                self.count_lost(serial)
+            self.serial = serial
             self._deliver(data, stamp_ns, sequence)
 
     def look_at(self, generation: int, slots: SlotReader) -> None:
@@ -100,17 +89,17 @@ class Inlet:
         for entry in slots.values():
             entry.close()
 
-    def _count_lost(self, serial: int) -> None:
+    def count_lost(self, serial: int) -> None:
         """Tells the readers of messages that were overwritten before they came here."""
-        missing = serial - self._serial - 1
+        missing = serial - self.serial - 1
         if missing > 0:
-            for reader in self._ordered:
+            for reader in self.readers:
                 lost = getattr(reader, "lost", None)
                 if lost is not None:
                     lost(missing)
 
     def _deliver(self, data: Any, stamp_ns: int, sequence: int) -> None:
-        readers = self._ordered
+        readers = self.readers
         if not readers:
             return
         message = cdr.deserialize(readers[0].endpoint.interface, data)

@@ -32,14 +32,13 @@ class Link:
         self,
         connection: socket.socket,
         pump: Pump,
-        on_frame: Callable[[Link, bytes], None],
         on_end: Callable[[Link], None],
     ) -> None:
-        """`on_frame` and `on_end` are called in the pump."""
+        """`on_end` is called in the pump."""
         self._socket = connection
+        self._send = connection.send
         self._fileno = connection.fileno()
         self._pump = pump
-        self._on_frame = on_frame
         self._on_end = on_end
         self._lock = threading.Lock()
         # What waits, in its order: a frame, or the number of a writer whose oldest frame is meant.
@@ -52,7 +51,11 @@ class Link:
         connection.setblocking(False)
         with suppress(OSError):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-        pump.attach(self._fileno, self._read)
+
+    def listen(self, on_frame: Callable[[bytes], None]) -> None:
+        """Calls `on_frame` in the pump for each frame from now on."""
+        self._on_frame = on_frame
+        self._pump.attach(self._fileno, self._read)
 
     @property
     def waiting(self) -> int:
@@ -70,7 +73,16 @@ class Link:
     def send_message(self, data: bytes, number: int, depth: int) -> None:
         """Sends a message of the writer `number`; while the peer does not take it, only the last `depth` wait."""
         with self._lock:
-            if self._sent(data):
+            if not self._waiting and not self._rest and len(data) <= DATAGRAM_BYTES:
+                try:
+                    self._send(data)
+                    return
+                except BlockingIOError:
+                    pass
+                except OSError:
+                    # The peer is gone; reading says so, too.
+                    self._broken = True
+            if self._broken:
                 return
             held = self._held.setdefault(number, deque())
             held.append(data)
@@ -181,7 +193,7 @@ class Link:
                 if whole is None:
                     continue
                 data = whole
-            on_frame(self, data)
+            on_frame(data)
             if self._fileno < 0:
                 return
         self._last_ns = time.monotonic_ns()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cell.runtime import cdr
 from cell.runtime.machine import frames
-from cell.runtime.machine.frames import BAD_FRAME, DATA, HEAD, REPLAYED, SLOT, VERSION
+from cell.runtime.machine.frames import BAD_FRAME, DATA, HEAD, SLOT, VERSION
 from cell.runtime.machine.inlet import Inlet
 from cell.runtime.machine.services import Calls, RemoteServer, serve
 from cell.runtime.transport import Endpoint
@@ -14,6 +14,9 @@ from cell.runtime.transport import Endpoint
 if TYPE_CHECKING:
     from cell.runtime.machine.link import Link
     from cell.runtime.machine.transport import MachineTransport
+
+_HEAD_BYTES = HEAD.size
+_unpack = HEAD.unpack_from
 
 
 class Peer:
@@ -31,7 +34,7 @@ class Peer:
         self._others: dict[int, Endpoint] = {}
         self._servers: dict[int, RemoteServer] = {}
         self._inlets: dict[int, Inlet] = {}
-        self._take = {
+        self._take_by_kind = {
             frames.NODE: self._node,
             frames.NODE_GONE: self._node_gone,
             frames.ENDPOINT: self._endpoint,
@@ -43,34 +46,47 @@ class Peer:
             frames.REPLY: self._reply,
         }
 
-    def take(self, data: bytes) -> str:
-        """Does what a frame says; gives what is wrong with it, or nothing."""
+    def take(self, data: bytes) -> None:
+        """Does what a frame says."""
         try:
-            kind, flags, _, number, serial, sequence, stamp_ns = HEAD.unpack_from(data)
-            if kind == DATA:
-                inlet = self._inlets.get(number)
-                if inlet is None:
-                    return ""
-                if flags & REPLAYED:
-                    inlet.replayed(data, sequence, stamp_ns, self._transport.local_readers)
-                else:
-                    inlet.data(data, serial, sequence, stamp_ns)
-            elif kind == SLOT:
-                inlet = self._inlets.get(number)
-                if inlet is not None:
-                    inlet.slot(data, serial, sequence, stamp_ns)
-            elif not self.gid:
-                if kind != frames.HELLO:
-                    return "it does not introduce itself"
-                return self._hello(frames.body(data))
-            else:
-                self._take[kind](number, data)
+            kind, flags, _, number, serial, sequence, stamp_ns = _unpack(data)
+            if kind != DATA or flags:
+                self._take_other(kind, number, data)
+                return
+            inlet = self._inlets.get(number)
+            if inlet is None:
+                return
+            if serial != inlet.serial + 1:
+                inlet.count_lost(serial)
+            inlet.serial = serial
+            readers = inlet.readers
+            if readers:
+                # Small ones are copied out anyway, and a copy is quicker than a view.
+                body: Any = data[_HEAD_BYTES:] if len(data) < cdr.VIEW_BYTES else memoryview(data)[_HEAD_BYTES:]
+                message = cdr.deserialize(readers[0].endpoint.interface, body)
+                for reader in readers:
+                    reader.deliver(message, stamp_ns, sequence, inlet.endpoint)
         except cdr.CdrError as error:
             # Its definition of a type is another one: that message is lost, the rest may be in order.
             self._transport.warn(f"a message of process {self.gid.hex()} cannot be read: {error}")
         except BAD_FRAME as error:
-            return f"{type(error).__name__}: {error}"
-        return ""
+            self._transport.refuse(self, f"{type(error).__name__}: {error}")
+
+    def _take_other(self, kind: int, number: int, data: bytes) -> None:
+        if not self.gid:
+            if kind != frames.HELLO:
+                raise ValueError("it does not introduce itself")
+            self._hello(frames.body(data))
+        elif kind == DATA:
+            inlet = self._inlets.get(number)
+            if inlet is not None:
+                inlet.replayed(data, self._transport.local_readers)
+        elif kind == SLOT:
+            inlet = self._inlets.get(number)
+            if inlet is not None:
+                inlet.slot(data)
+        else:
+            self._take_by_kind[kind](number, data)
 
     def end(self) -> None:
         """The process is gone, and with it all that it owned."""
@@ -90,15 +106,14 @@ class Peer:
         for inlet in list(self._inlets.values()):
             inlet.remove(number)
 
-    def _hello(self, told: Any) -> str:
+    def _hello(self, told: Any) -> None:
         version, gid = told["version"], bytes.fromhex(told["gid"])
         if version != VERSION:
-            return f"it speaks version {version}, not {VERSION}"
+            raise ValueError(f"it speaks version {version}, not {VERSION}")
         if len(gid) != 8:
-            return "its id is wrong"
+            raise ValueError("its id is wrong")
         self.gid = gid
         self._transport.met(self)
-        return ""
 
     def _node(self, _: int, data: bytes) -> None:
         name, namespace = map(str, frames.body(data))

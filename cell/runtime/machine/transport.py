@@ -245,34 +245,23 @@ class MachineTransport:
         from cell.runtime.machine.peer import Peer  # noqa: PLC0415 (see above)
 
         with self._lock:
-            link = Link(connection, self.bus.pump, self._on_frame, self._on_end)
+            link = Link(connection, self.bus.pump, self._on_end)
             link.send(frames.frame(frames.HELLO, body={"version": frames.VERSION, "gid": seam._process_gid.hex()}))
             for node in self._nodes:
                 link.send(frames.frame(frames.NODE, body=node))
             for number, endpoint in self._endpoints.items():
                 link.send(self._shown(number, endpoint))
-            self._peers[link] = Peer(self, link)
+            peer = self._peers[link] = Peer(self, link)
             self._links = tuple(self._peers)
+            link.listen(peer.take)
 
-    def _on_frame(self, link: Link, data: bytes) -> None:
-        peer = self._peer(link)
-        if peer is None:
-            return
-        fault = peer.take(data)
-        if fault:
-            self.warn(f"a process on this machine is let go: {fault}")
-            self._part(peer)
-
-    def _peer(self, link: Link) -> Peer | None:
-        """Whose connection it is. The pump may read from one that another thread is still about to enter."""
-        peer = self._peers.get(link)
-        if peer is None:
-            with self._lock:
-                peer = self._peers.get(link)
-        return peer
+    def refuse(self, peer: Peer, fault: str) -> None:
+        """Lets a peer go that sends what it must not."""
+        self.warn(f"a process on this machine is let go: {fault}")
+        self._part(peer)
 
     def _on_end(self, link: Link) -> None:
-        peer = self._peer(link)
+        peer = self._peers.get(link)
         if peer is not None:
             self._part(peer)
             if peer.gid:
