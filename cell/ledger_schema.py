@@ -11,6 +11,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from cell.accounts import Fate
+from cell.ledger_migrations import keep_copy, migrate
 from perception.errors import InputError
 
 SCHEMA_VERSION = 1
@@ -148,11 +149,16 @@ def prepare(connection: sqlite3.Connection, name: str) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     if version == 0:
         connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-    elif connection.execute("SELECT count(*) FROM run WHERE closed_s IS NULL").fetchone()[0]:
-        # A run that crashed may have taken the file with it.
+        return
+    older = version < SCHEMA_VERSION
+    if older or connection.execute("SELECT count(*) FROM run WHERE closed_s IS NULL").fetchone()[0]:
+        # A run that crashed may have taken the file with it; what is damaged is not to be rewritten.
         verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
         if verdict != "ok":
             raise InputError(f"damaged: {verdict}", file=name)
+    if older:
+        keep_copy(connection, name, version)
+        migrate(connection, name, SCHEMA_VERSION)
 
 
 def reconcile(connection: sqlite3.Connection, at_s: float) -> Reconciliation | None:

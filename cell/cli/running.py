@@ -22,6 +22,7 @@ from cell.cli.reporting import Figures, StatusFigures, assemble
 from cell.cli.simulator import Hardware
 from cell.cli.spinning import VISION, Spinning
 from cell.cli.state import StateFolder
+from cell.cli.watchdog import Watchdog
 from cell.config import NodeConfig
 from cell.drivers.registry import Devices, use_devices
 from cell.launching import configure
@@ -227,6 +228,8 @@ class LiveRun(Run):
         vision = Spinning("vision", slow) if slow else None
         if vision is not None:
             self.undo.callback(vision.close)
+        watchdog = Watchdog(self.graph["supervisor"])
+        self.undo.callback(watchdog.close)
         self.devices.start()
         began_s, wall_began_s = self.graph["supervisor"].now_s, time.perf_counter()
         with signals_as_interrupt():
@@ -236,8 +239,11 @@ class LiveRun(Run):
                     if vision is not None:
                         vision.check()
                     self.look_after()
+                    watchdog.look()
             except KeyboardInterrupt:
+                watchdog.stopping()
                 self.stop(control)
+            watchdog.stopping()
             return self.finish(began_s, wall_began_s)
 
     def look_after(self) -> None:
