@@ -202,11 +202,15 @@ class LoadCommand:
         document = _read_yaml(args.file.read_text(encoding="utf-8"), str(args.file))
         with Session(args) as session:
             remote = Remote(session, args.node)
-            values = _of_node(document, remote.node, args.file)
-            refused = remote.set(values)
+            wanted = _of_node(document, remote.node, args.file)
+            # What is so already need not be set: a dump also holds what a node never lets anybody change.
+            present = remote.values(sorted(set(wanted) & set(remote.names())))
+            values = {name: value for name, value in wanted.items() if name not in present or present[name] != value}
+            refused = remote.set(values) if values else []
         for name, reason in refused:
             print(f"{remote.node} refused {name}: {reason or 'no reason given'}", file=sys.stderr)
-        print(f"{len(values) - len(refused)} of {len(values)} parameters set")
+        same = f", {len(wanted) - len(values)} were so already" if len(values) < len(wanted) else ""
+        print(f"{len(values) - len(refused)} of {len(values)} parameters set{same}")
         return REFUSED if refused else 0
 
 
