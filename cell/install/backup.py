@@ -6,6 +6,7 @@ A backup counts when its manifest is there; it is written under another name and
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -117,10 +118,9 @@ def _let_go(path: Path) -> None:
     """Empty the write-ahead log: left beside a restored file it would be played into that."""
     if path.exists():
         connection = sqlite3.connect(path, timeout=2.0)
-        try:
+        # A damaged file is to be replaced like any other.
+        with contextlib.closing(connection), contextlib.suppress(sqlite3.DatabaseError):
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        finally:
-            connection.close()
     for ending in ("-wal", "-shm"):
         Path(f"{path}{ending}").unlink(missing_ok=True)
 
@@ -148,7 +148,7 @@ def _copy(source: Path, target: Path) -> dict[str, Any]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.suffix in DATABASES:
-            _copy_database(source, target)
+            copy_database(source, target)
         else:
             shutil.copyfile(source, target)
         with target.open("rb") as stream:
@@ -162,7 +162,13 @@ def _copy(source: Path, target: Path) -> dict[str, Any]:
         raise InputError(f"cannot be backed up: {error}", file=source) from error
 
 
-def _copy_database(source: Path, target: Path) -> None:
+def copy_database(source: Path, target: Path) -> None:
+    """By SQLite's online backup: whole, whoever reads or writes meanwhile.
+
+    Raises:
+        InputError: the original is damaged.
+        sqlite3.Error, OSError: it cannot be read, or the copy not written.
+    """
     original = sqlite3.connect(source, timeout=2.0)
     try:
         copy = sqlite3.connect(target)

@@ -6,6 +6,7 @@ socket, and nobody is told.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable, MutableMapping
@@ -78,10 +79,8 @@ class ServiceManager:
     def _send(self, text: str) -> None:
         if self._socket is None:
             return
-        try:
+        with contextlib.suppress(OSError):  # the manager is busy or restarts: control goes on, whoever listens
             self._socket.sendto(text.encode(), self._address)
-        except OSError:
-            pass  # the manager is busy or restarts; control goes on whoever listens
 
 
 def _line(words: str) -> str:

@@ -103,7 +103,7 @@ class Prefix:
     def running(self) -> str | None:
         """The version behind the link."""
         try:
-            return Path(os.readlink(self.current)).name
+            return self.current.readlink().name
         except OSError:
             return None
 
@@ -133,7 +133,7 @@ class Prefix:
             if not (folder / MARK).is_file() and folder.name != self.running():
                 left.append(folder.name)
                 shutil.rmtree(folder)
-        for folder in sorted(self.backups.glob("*.part")):
+        for folder in sorted([*self.backups.glob("*.part"), *self.root.glob(".migration-*")]):
             left.append(folder.name)
             shutil.rmtree(folder)
         for link in self.root.glob(".current.*"):
