@@ -52,7 +52,7 @@ $(VENV)/.installed: $(VENV)/bin/python $(RECIPE)
 
 $(VENV)/.tools: $(VENV)/.installed
 	@echo "installing the test tools into $(VENV)"
-	@$(VENV)/bin/python -m pip install --quiet -c requirements.lock -e '.[dev,bench]'
+	@$(VENV)/bin/python -m pip install --quiet -c requirements.lock -e '.[dev]'
 	@touch $@
 
 test: $(VENV)/.tools
