@@ -15,7 +15,6 @@ import fcntl
 import os
 import stat
 import time
-import zlib
 from contextlib import suppress
 
 _SUFFIX = ".sock"
@@ -52,7 +51,8 @@ class Folder:
             raise FolderError(f"{error.filename}: {error.strerror}") from None
         self.name = f"{os.getpid()}-{os.urandom(4).hex()}{_SUFFIX}"
         # Names everything of this domain in shared memory.
-        self.prefix = f"cell{os.getuid()}_{domain_id}_{zlib.crc32(os.fsencode(os.path.realpath(self.path))):08x}_"
+        place = int.from_bytes(os.fsencode(os.path.realpath(self.path)), "big") % 0xFFFFFFFB
+        self.prefix = f"cell{os.getuid()}_{domain_id}_{place:08x}_"
 
     def join(self) -> tuple[socket.socket, list[socket.socket]]:
         """Listens, and connects to everybody who listened before; gives the listener and the connections.

@@ -8,7 +8,6 @@ from __future__ import annotations
 import _socket as socket  # the module `socket` takes 3 ms to import
 import atexit
 import os
-import struct
 import sys
 import threading
 import weakref
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 # How long the end of a context waits for the others to be told.
 _LEAVE_WAIT_S = 0.25
-_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
+_CREDENTIALS_BYTES = 12  # pid, uid, gid as native ints: unix(7), SO_PEERCRED
 
 
 class MachineTransport:
@@ -233,11 +232,11 @@ class MachineTransport:
     def _connect(self, connection: socket.socket) -> None:
         """Begins a conversation: introduces this process, and tells what is here."""
         try:
-            found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+            found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS_BYTES)
         except OSError:
             connection.close()
             return
-        if _CREDENTIALS.unpack(found)[1] != os.getuid():
+        if int.from_bytes(found[4:8], sys.byteorder) != os.getuid():
             connection.close()
             return
         from cell.runtime.machine import frames  # noqa: PLC0415 (only with peers, see the module)
