@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cell.cli.domain import reaches_nobody
@@ -48,6 +49,20 @@ class Plan:
         configs = configure(self.launch, whole)
         return dataclasses.replace(self, configs=configs, overrides=whole, simulator=simulator)
 
+    def for_run(
+        self, args: argparse.Namespace, ledger: Path, *, crashed: bool, seed: int | None, simulated: bool
+    ) -> tuple[NodeConfig, ...]:
+        """The nodes' values with what only the run knows."""
+        policy = next((str(c.values.get("name", "spt")) for c in self.configs if c.name == "policy"), "spt")
+        speed_mps = next((c.values["speed_mps"] for c in self.configs if "speed_mps" in c.values), 0.2)
+        own: dict[str, dict[str, Any]] = {
+            "picker": {"ledger": str(ledger), "seed": -1 if seed is None else seed},
+            "supervisor": {"after_crash": crashed, "clear": args.clear, "speed_mps": speed_mps},
+            "status": {"policy": policy, "simulated": simulated},
+        }
+        given = {config.name: dict(config.values) for config in self.configs}
+        return configure(self.launch, {name: {**given.get(name, {}), **own.get(name, {})} for name in {**given, **own}})
+
     @property
     def hardware(self) -> tuple[ProcessLaunch, ...]:
         """The processes that the simulator stands in for."""
@@ -74,3 +89,9 @@ class Plan:
             if process not in self.hardware and process not in self.apart
             for node in process.nodes
         )
+
+
+def page_of(configs: tuple[NodeConfig, ...]) -> tuple[str, int]:
+    """Host and port of the page."""
+    values = next(config for config in configs if config.name == "status").parameters
+    return str(getattr(values, "host", "127.0.0.1")), int(getattr(values, "port", 8080))

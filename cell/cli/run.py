@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
+from cell.cli.beside import Beside
 from cell.cli.command import (
     existing_path,
     natural_int,
@@ -138,13 +140,17 @@ def _run(args: argparse.Namespace, plan: Plan, state: StateFolder) -> int:
             file=sys.stderr,
         )
         return ABORTED
-    from cell.cli.apart import ProcessRun  # noqa: PLC0415
-    from cell.cli.running import LiveRun, LockstepRun, Run  # noqa: PLC0415
+    if not plan.in_one_process(args):
+        with contextlib.closing(Beside(args, plan, state, crashed=crashed)) as beside:
+            from cell.cli.apart import ProcessRun  # noqa: PLC0415 (while the others start)
 
-    kind: type[Run] = ProcessRun
-    if plan.in_one_process(args):
-        kind = LiveRun if args.speed == 1.0 else LockstepRun
-    if plan.choice is not None and kind is LiveRun and SimFolder(state.path).alive:
+            run = ProcessRun(args, plan, state, crashed=crashed)
+            run.beside = beside
+            with run as cell:
+                return cell.go()
+    from cell.cli.running import LiveRun, LockstepRun  # noqa: PLC0415
+
+    if args.speed == 1.0 and plan.choice is not None and SimFolder(state.path).alive:
         raise InputError("a cell sim runs on this state folder, and a run in one process has its own", file=state.path)
-    with kind(args, plan, state, crashed=crashed) as cell:
+    with (LiveRun if args.speed == 1.0 else LockstepRun)(args, plan, state, crashed=crashed) as cell:
         return cell.go()

@@ -17,15 +17,13 @@ from rclpy.executors import SingleThreadedExecutor
 from cell.cli.domain import Alone, Domain
 from cell.cli.ending import Ending
 from cell.cli.graph import Graph, begin
-from cell.cli.plan import Plan
+from cell.cli.plan import Plan, page_of
 from cell.cli.reporting import Figures, StatusFigures, assemble
 from cell.cli.simulator import Hardware
 from cell.cli.spinning import VISION, Spinning
 from cell.cli.state import StateFolder
 from cell.cli.watchdog import Watchdog
-from cell.config import NodeConfig
 from cell.drivers.registry import Devices, use_devices
-from cell.launching import configure
 from cell.packml import Event, State
 from cell.report import write_report
 from perception.errors import InputError
@@ -102,9 +100,16 @@ class Run:
         use_devices(self.devices)
         begin(use_signals=False)
         self.undo.callback(_shut_down)
+        configs = self.plan.for_run(
+            self.args,
+            self.state.ledger,
+            crashed=self.crashed,
+            seed=self.seed,
+            simulated=self.hardware is not None,
+        )
         pairs = [
             (launch, config)
-            for launch, config in zip(self.plan.launch.nodes, self.with_run_values(), strict=True)
+            for launch, config in zip(self.plan.launch.nodes, configs, strict=True)
             if launch.name in names
         ]
         self.graph = Graph(
@@ -127,30 +132,11 @@ class Run:
             unattended=args.headless,
         )
 
-    def with_run_values(self) -> tuple[NodeConfig, ...]:
-        """The nodes' values with what only this run knows."""
-        plan = self.plan
-        policy = next((str(c.values.get("name", "spt")) for c in plan.configs if c.name == "policy"), "spt")
-        speed_mps = next((c.values["speed_mps"] for c in plan.configs if "speed_mps" in c.values), 0.2)
-        seed = self.seed
-        own: dict[str, dict[str, Any]] = {
-            "picker": {"ledger": str(self.state.ledger), "seed": -1 if seed is None else seed},
-            "supervisor": {"after_crash": self.crashed, "clear": self.args.clear, "speed_mps": speed_mps},
-            "status": {"policy": policy, "simulated": self.hardware is not None},
-        }
-        given = {config.name: dict(config.values) for config in plan.configs}
-        return configure(plan.launch, {name: {**given.get(name, {}), **own.get(name, {})} for name in {**given, **own}})
-
-    def page_values(self) -> tuple[str, int]:
-        """Host and port of the page."""
-        values = next(c for c in self.plan.configs if c.name == "status").parameters
-        return str(getattr(values, "host", "127.0.0.1")), int(getattr(values, "port", 8080))
-
     def serve_page(self) -> None:
         """The page in this process."""
         from cell.hmi.server import PageServer  # noqa: PLC0415 (loads a web server)
 
-        host, port = self.page_values()
+        host, port = page_of(self.plan.configs)
         page: PageServer = PageServer(self.graph["status"], host=host, port=port)
         self.undo.callback(page.stop)
         tell_page(page.start(), page.login_url)

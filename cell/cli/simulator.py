@@ -64,11 +64,15 @@ class SimulatorFactory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SimulatorChoice:
-    """A simulator that can be made: its scheme (``sim``), what makes it, the parameters of its camera."""
+    """A simulator that can be made: its scheme (``sim``), and the parameters of its camera."""
 
     scheme: str
-    factory: SimulatorFactory
     parameters: dict[str, Any]
+
+    @property
+    def factory(self) -> SimulatorFactory:
+        """What makes it; loaded only now, because a run in processes never makes one itself."""
+        return cast(SimulatorFactory, registered(SIMULATORS)[self.scheme].load())
 
     def serves(self, node: str) -> bool:
         """The node stands for hardware and lives in the simulator's process (``sim_camera``)."""
@@ -97,8 +101,7 @@ def simulator_of(configs: Iterable[NodeConfig]) -> SimulatorChoice | None:
 
 def simulator_named(scheme: str, configs: Iterable[NodeConfig]) -> SimulatorChoice | None:
     """The simulator of a scheme; None where none is registered."""
-    point = registered(SIMULATORS).get(scheme)
-    if point is None:
+    if scheme not in registered(SIMULATORS):
         return None
     parameters = next((dict(c.values) for c in configs if c.name == f"{scheme}_camera"), {})
-    return SimulatorChoice(scheme, cast(SimulatorFactory, point.load()), parameters)
+    return SimulatorChoice(scheme, parameters)

@@ -13,7 +13,6 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
 from cell.parameters import NodeParameters
-from sim.bench import current_bench
 
 JOINTS = ("shoulder_1", "shoulder_2", "shoulder_3", "wrist_yaw")
 PERIOD_S = 0.02
@@ -41,6 +40,8 @@ class SimArmNode(Node):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("sim_arm", automatically_declare_parameters_from_overrides=True, **kwargs)
+        from sim.bench import current_bench  # noqa: PLC0415 (a run in processes loads this module for its parameters)
+
         self._bench = current_bench()
         self._running: tuple[Future[tuple[int, str]], float] | None = None
         self._states = self.create_publisher(JointState, "/joint_states", 10)

@@ -11,7 +11,6 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from cell.parameters import NodeParameters
-from sim.bench import current_bench
 
 
 class PARAMETERS(NodeParameters):
@@ -25,6 +24,8 @@ class SimCameraNode(Node):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("sim_camera", automatically_declare_parameters_from_overrides=True, **kwargs)
+        from sim.bench import current_bench  # noqa: PLC0415 (a run in processes loads this module for its parameters)
+
         self._bench = current_bench()
         camera = self._bench.scenario.camera
         self._info = CameraInfo(height=camera.height_px, width=camera.width_px, distortion_model="plumb_bob")
