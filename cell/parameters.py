@@ -67,7 +67,9 @@ class Device(Section):
     model: Word = Field(description="the driver, a name in the entry-point group cellwright.drivers")
     port: Word = Field(description="a path, best below /dev/serial/by-id, or SCHEME:NAME of a link (sim:gripper)")
     unit: Annotated[int, Strict(), Field(ge=1, le=247)] = Field(default=1, description="address on the Modbus")
-    baudrate: Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400] = 115200
+    baudrate: Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400] = Field(
+        default=115200, description="of its line, bit/s; everybody on a port has the same"
+    )
     options: dict[Word, Setting] = Field(default_factory=dict, description="of this model, see docs/drivers.md")
 
 
@@ -108,8 +110,8 @@ class TrackerParameters(Picture):
 class Bins(Section):
     """Where the bins stand, (x, y)."""
 
-    defect: Point = (0.60, 0.34)
-    reject: Point = (0.60, -0.34)
+    defect: Point = Field(default=(0.60, 0.34), description="where defective parts go, (x, y), m")
+    reject: Point = Field(default=(0.60, -0.34), description="where parts go that nobody could judge, (x, y), m")
 
 
 def _known_policy(name: str) -> str:
@@ -125,7 +127,7 @@ class PolicyParameters(NodeParameters):
         default="spt", description="a policy's name (fifo, euclid, spt)"
     )
     window_m: Window = Field(default=(0.35, 0.85), description="first and last x at which the arm picks")
-    bins: Bins = Field(default_factory=Bins)
+    bins: Bins = Field(default_factory=Bins, description="where the bins stand")
     max_speed_mps: Positive = Field(default=1.5, description="of the tool, as the policy's time model takes it")
     max_accel_mps2: Positive = Field(default=15.0, description="of the tool, as the policy's time model takes it")
     grip_s: Positive = Field(default=0.6, description="from arrival over the part until it is verified and lifted")
@@ -135,13 +137,13 @@ class PolicyParameters(NodeParameters):
 class Geometry(Section):
     """A delta arm: three shoulders at 0, 120 and 240 degrees about z, and a wrist."""
 
-    base_radius_m: Positive = 0.20
-    platform_radius_m: Positive = 0.05
-    upper_arm_m: Positive = 0.30
-    forearm_m: Positive = 0.70
+    base_radius_m: Positive = Field(default=0.20, description="from the arm's axis to each shoulder's axis")
+    platform_radius_m: Positive = Field(default=0.05, description="from the tool's axis to each forearm's joint")
+    upper_arm_m: Positive = Field(default=0.30, description="from a shoulder's axis to its elbow")
+    forearm_m: Positive = Field(default=0.70, description="from an elbow to the platform")
     base_height_m: Positive = Field(default=0.75, description="of the shoulders' plane above the belt")
-    base_x_m: Number = 0.60
-    base_y_m: Number = 0.0
+    base_x_m: Number = Field(default=0.60, description="of the arm's axis in the cell frame")
+    base_y_m: Number = Field(default=0.0, description="of the arm's axis in the cell frame")
 
 
 class PickerParameters(NodeParameters):
@@ -151,10 +153,10 @@ class PickerParameters(NodeParameters):
     grip_z_m: Positive = Field(default=0.006, description="height of the tool point at the grip")
     window_m: Window = Field(default=(0.35, 0.85), description="first and last x at which the arm picks")
     belt_end_m: Number = Field(default=1.10, description="x at which a part that stays has passed")
-    bins: Bins = Field(default_factory=Bins)
+    bins: Bins = Field(default_factory=Bins, description="where the bins stand")
     max_speed_mps: Positive = Field(default=1.5, description="of the tool; the arm's own limit is higher")
     max_accel_mps2: Positive = Field(default=15.0, description="of the tool along its path")
-    geometry: Geometry = Field(default_factory=Geometry)
+    geometry: Geometry = Field(default_factory=Geometry, description="of the delta arm")
     force_n: Annotated[float, Strict(), Field(gt=0.0, le=1000.0)] = Field(default=60.0, description="of the grip")
     ledger: str = Field(default="", description="the ledger's file; empty: ledger.sqlite in the state folder")
     seed: Annotated[int, Strict(), Field(ge=-1)] = Field(default=-1, description="noted in the ledger; -1: none")
@@ -163,21 +165,23 @@ class PickerParameters(NodeParameters):
 class GripperParameters(NodeParameters):
     """The gripper."""
 
-    device: Device
+    device: Device = Field(description="the gripper itself")
 
 
 class ConveyorParameters(NodeParameters):
     """The belt: its drive and its encoder."""
 
-    drive: Device
-    encoder: Device
+    drive: Device = Field(description="what moves the belt")
+    encoder: Device = Field(description="what counts the belt's travel and latches it with the camera's strobe")
     speed_mps: Positive = Field(default=0.2, le=5.0, description="of the belt while it runs")
 
 
 class SupervisorParameters(NodeParameters):
     """The PackML state machine and what it watches."""
 
-    safety: Device
+    safety: Device = Field(
+        description="where the emergency stop and the light curtain are looked at; never a safety function"
+    )
     autostart: Switch = Field(default=False, description="Reset and Start by itself; refused with a real port")
     after_crash: Switch = Field(default=False, description="begin in Aborted: the last run had no clean end")
     clear: Switch = Field(default=False, description="give Clear, Reset and Start after a crash by itself")

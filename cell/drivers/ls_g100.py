@@ -10,13 +10,14 @@ when this controller is gone.
 Options: ``mps_per_hz`` 0.01 (belt speed for one hertz), ``max_hz`` 60, ``accel_s`` and ``decel_s`` 0.5 (from 0 to the
 drive's maximum frequency and back), ``allow_reverse`` false, ``period_s`` 0.1, ``spare_registers`` 2 (readable behind
 0x000F [R]); and the [R] ones: ``address_offset`` -1, ``bit_trip_reset`` 3, ``register_accel`` 7, ``register_decel`` 8,
-``register_status`` 14, ``register_trip`` 15.
+``register_status`` 14, ``register_trip`` 15, ``register_lost_command`` 6924 (Pr.12, read by ``cell doctor`` alone).
 """
 
 from __future__ import annotations
 
 from cell.drivers.bus import Bus
 from cell.drivers.frames import READ_HOLDING, WRITE_MANY, Request
+from cell.drivers.guides import ls_g100 as guide
 from cell.drivers.interfaces import ConveyorStatus, Reading
 from cell.drivers.modbus import Priority, Reply
 from cell.drivers.presence import Presence
@@ -35,6 +36,8 @@ RAMP_STEP_S = 0.1
 class LsG100:
     """A ``Conveyor``. A stop goes before everything else on the line and ends every run that is not yet sent."""
 
+    GUIDE = guide.GUIDE
+
     def __init__(self, spec: DeviceSpec, bus: Bus) -> None:
         options = Options(spec)
         period_s = options.number("period_s", 0.1, 0.01, 0.5)
@@ -49,6 +52,8 @@ class LsG100:
         self._status_at = options.whole("register_status", 0x000E, CURRENT, CURRENT + 60)
         self._trip_at = options.whole("register_trip", 0x000F, CURRENT, CURRENT + 60)
         spare = options.whole("spare_registers", 2, 0, 8)
+        # Only whoever commissions the drive reads it; the time-out is set at the drive itself.
+        options.whole("register_lost_command", guide.LOST_COMMAND_MODE, 1, 0xFFFE)
         options.finish()
         self._ramps = dict(zip(places, ramps, strict=True))
         self._unit = spec.unit

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from cell.drivers.bus import Bus
 from cell.drivers.frames import READ_INPUT, Request
+from cell.drivers.guides import modbus_io as guide
 from cell.drivers.interfaces import EncoderStatus, Reading, SafetyStatus
 from cell.drivers.modbus import Reply
 from cell.drivers.presence import Presence
@@ -26,6 +27,7 @@ class ModbusIo:
     """An ``Encoder`` and ``SafetyInputs`` in one."""
 
     ROLES_SHARE = True
+    GUIDE = guide.GUIDE
 
     def __init__(self, spec: DeviceSpec, bus: Bus) -> None:
         options = Options(spec)

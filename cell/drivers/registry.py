@@ -38,7 +38,7 @@ def installed(group: str) -> Mapping[str, Callable[[], object]]:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Line:
+class Line:
     """How a port is spoken to; everybody on it must agree."""
 
     baudrate: int
@@ -51,9 +51,23 @@ class _Line:
         return 9 + self.stopbits + (self.parity != "N")
 
 
+def line_of(spec: DeviceSpec, options: Options) -> Line:
+    """How a device's line is spoken to, after its options of every model.
+
+    Raises:
+        InputError: one of them is wrong.
+    """
+    return Line(
+        spec.baudrate,
+        options.choice("parity", "N", ("N", "E", "O")),
+        options.whole("stopbits", 1, 1, 2),
+        options.number("reply_timeout_s", REPLY_TIMEOUT_S, 0.01, 1.0),
+    )
+
+
 @dataclasses.dataclass(slots=True)
 class _Port:
-    line: _Line
+    line: Line
     bus: Bus
     opened_by: str
     thread: BusThread | None = None
@@ -102,23 +116,13 @@ class Devices:
         drivers = self._plugins(DRIVERS)
         if spec.model not in drivers:
             raise spec.wrong("model", f"no driver for model '{spec.model}' (there are: {', '.join(sorted(drivers))})")
-        if not spec.port:
-            raise spec.wrong("port", "names no port")
-        if not 1 <= spec.unit <= 247:
-            raise spec.wrong("unit", f"{spec.unit} is not within 1..247")
-        if spec.baudrate not in self.BAUDRATES:
-            raise spec.wrong("baudrate", f"{spec.baudrate} is none of {', '.join(map(str, self.BAUDRATES))}")
+        self._check(spec)
         driver = cast(Driver, drivers[spec.model]())
         place = (spec.port, spec.unit)
         if place in self._opened:
             return self._again(spec, *self._opened[place], getattr(driver, "ROLES_SHARE", False))
         options = Options(spec)
-        line = _Line(
-            spec.baudrate,
-            options.choice("parity", "N", ("N", "E", "O")),
-            options.whole("stopbits", 1, 1, 2),
-            options.number("reply_timeout_s", REPLY_TIMEOUT_S, 0.01, 1.0),
-        )
+        line = line_of(spec, options)
         new = spec.port not in self._ports
         port = self._open_port(spec, line)
         try:
@@ -132,6 +136,15 @@ class Devices:
         if self._started and port.thread is None:
             self._run(port)
         return device
+
+    def bus(self, spec: DeviceSpec) -> Bus:
+        """The bus of a device's port without a driver on it: nothing is asked or said until somebody submits it.
+
+        Raises:
+            InputError: a bad unit, baud rate or line option, or a port that cannot be opened.
+        """
+        self._check(spec)
+        return self._open_port(spec, line_of(spec, Options(spec))).bus
 
     def poll(self, now: float) -> float | None:
         """Poll every bus (simulated time); returns the earliest time at which one wants to be polled again."""
@@ -161,13 +174,21 @@ class Devices:
         self._opened.clear()
         self._started = False
 
+    def _check(self, spec: DeviceSpec) -> None:
+        if not spec.port:
+            raise spec.wrong("port", "names no port")
+        if not 1 <= spec.unit <= 247:
+            raise spec.wrong("unit", f"{spec.unit} is not within 1..247")
+        if spec.baudrate not in self.BAUDRATES:
+            raise spec.wrong("baudrate", f"{spec.baudrate} is none of {', '.join(map(str, self.BAUDRATES))}")
+
     def _again(self, spec: DeviceSpec, first: DeviceSpec, device: Device, roles_share: bool) -> Device:
         alike = dataclasses.replace(spec, name=first.name, key=first.key) == first
         if alike and (roles_share or spec.name == first.name):
             return device
         raise spec.wrong("unit", f"unit {spec.unit} on port {spec.port} is taken by device '{first.name}'")
 
-    def _open_port(self, spec: DeviceSpec, line: _Line) -> _Port:
+    def _open_port(self, spec: DeviceSpec, line: Line) -> _Port:
         port = self._ports.get(spec.port)
         if port is not None:
             if port.line != line:
@@ -190,7 +211,7 @@ class Devices:
         self._ports[spec.port] = port
         return port
 
-    def _opener(self, spec: DeviceSpec, line: _Line) -> Callable[[], ByteLink]:
+    def _opener(self, spec: DeviceSpec, line: Line) -> Callable[[], ByteLink]:
         scheme, colon, name = spec.port.partition(":")
         if colon and "/" not in scheme:
             schemes = self._plugins(LINKS)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from cell.drivers.bus import Bus
 from cell.drivers.frames import READ_INPUT, WRITE_MANY, Request
+from cell.drivers.guides import robotiq_2f85 as guide
 from cell.drivers.interfaces import GripperCommand, GripperStatus, Reading
 from cell.drivers.modbus import Priority, Reply
 from cell.drivers.presence import Presence
@@ -67,6 +68,8 @@ class _Raw:
 
 class Robotiq2F85:
     """A ``Gripper``. ``move`` before the activation has ended is sent when it has ended."""
+
+    GUIDE = guide.GUIDE
 
     def __init__(self, spec: DeviceSpec, bus: Bus) -> None:
         options = Options(spec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from perception.errors import InputError
 
@@ -35,6 +36,26 @@ class DeviceSpec:
         return InputError(f"device '{self.name}': {message}", key=f"{self.key or self.name}.{field_name}")
 
 
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option as a driver asks for it: its kind (number, whole, flag, choice), default, and bounds or choices."""
+
+    name: str
+    kind: str
+    default: object
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+class OptionsAsked(dict[str, object]):
+    """Options of a spec that note what a driver asks for, so that nobody has to write it down a second time."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.asked: list[Option] = []
+
+
 class Options:
     """Reads a spec's options one by one; ``finish`` refuses those that nobody asked for."""
 
@@ -42,6 +63,7 @@ class Options:
         self._spec = spec
         self._left = dict(spec.options)
         self._known: list[str] = []
+        self._asked = spec.options.asked if isinstance(spec.options, OptionsAsked) else None
 
     def number(self, key: str, default: float, low: float, high: float) -> float:
         """A number within ``low``..``high``.
@@ -49,6 +71,7 @@ class Options:
         Raises:
             InputError: it is not.
         """
+        self._note(Option(key, "number", default, low, high))
         value = self._take(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             raise self._wrong(key, f"{value!r} is not a number within {low:g}..{high:g}")
@@ -60,6 +83,7 @@ class Options:
         Raises:
             InputError: it is not.
         """
+        self._note(Option(key, "whole", default, low, high))
         value = self._take(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise self._wrong(key, f"{value!r} is not a whole number within {low}..{high}")
@@ -71,6 +95,7 @@ class Options:
         Raises:
             InputError: it is neither.
         """
+        self._note(Option(key, "flag", default))
         value = self._take(key, default)
         if not isinstance(value, bool):
             raise self._wrong(key, f"{value!r} is neither true nor false")
@@ -82,6 +107,7 @@ class Options:
         Raises:
             InputError: it is none of them.
         """
+        self._note(Option(key, "choice", default, choices=choices))
         value = self._take(key, default)
         if not isinstance(value, str) or value not in choices:
             raise self._wrong(key, f"{value!r} is not one of {', '.join(choices)}")
@@ -95,6 +121,10 @@ class Options:
     def rest(self) -> dict[str, object]:
         """The options that nobody has asked for so far."""
         return dict(self._left)
+
+    def _note(self, option: Option) -> None:
+        if self._asked is not None:
+            self._asked.append(option)
 
     def _take(self, key: str, default: object) -> object:
         self._known.append(key)

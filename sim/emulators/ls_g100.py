@@ -14,6 +14,9 @@ from sim.plant import Plant
 FIRST, LAST = 0x0001, 0x0013
 FREQUENCY, COMMAND, ACCELERATION, DECELERATION = 0x0005, 0x0006, 0x0007, 0x0008
 CURRENT, OUTPUT, STATUS, TRIP = 0x0009, 0x000A, 0x000E, 0x000F
+# Protection group: Pr.12 what a lost command does (0 nothing, 2 decelerate), Pr.13 after which time in 0.1 s. Read only
+# here: they are set at the keypad.
+LOST_COMMAND_MODE, LOST_COMMAND_TIME = 0x1B0C, 0x1B0D
 WRITABLE = (FREQUENCY, COMMAND, ACCELERATION, DECELERATION)
 STOP, FORWARD, REVERSE, TRIP_RESET, EMERGENCY = 0x01, 0x02, 0x04, 0x08, 0x10
 WRITING_DISABLED = 0x14
@@ -75,6 +78,10 @@ class LsG100Device:
     def read(self, function: int, address: int, count: int, now: float) -> Sequence[int]:
         """Common area."""
         first = address + 1
+        if first >= LOST_COMMAND_MODE and first + count - 1 <= LOST_COMMAND_TIME:
+            self._heard_s = now
+            after_s = self._lost_command_s
+            return ([0, 10] if after_s is None else [2, round(10 * after_s)])[first - LOST_COMMAND_MODE :][:count]
         if first < FIRST or first + count - 1 > LAST:
             raise ModbusException(ILLEGAL_ADDRESS)
         self._heard_s = now

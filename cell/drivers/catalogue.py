@@ -1,0 +1,134 @@
+"""Every installed driver as commissioning sees it: its roles, its options with their ranges, its guide.
+
+Nothing of it is written down twice. Roles follow from what a driver's class can do, options from what it asks for when
+it is made; to that end it is made on a line that nobody polls, so that no byte is sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Final, cast
+
+from cell.drivers.bus import Bus
+from cell.drivers.guide import Guide
+from cell.drivers.interfaces import Conveyor, Device, Encoder, Gripper, SafetyInputs
+from cell.drivers.registry import DRIVERS, Driver, installed, line_of
+from cell.drivers.spec import DeviceSpec, Option, Options, OptionsAsked
+from perception.errors import InputError
+
+ROLES: Final[Mapping[str, type]] = {
+    "gripper": Gripper,
+    "drive": Conveyor,
+    "encoder": Encoder,
+    "safety": SafetyInputs,
+}
+"""What a cell needs, each by the interface that a driver has to serve."""
+
+SHARED: Final = frozenset(dir(Device))
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model of device.
+
+    Attributes:
+        name: in the config.
+        roles: what it can be in a cell.
+        options: that its driver reads, those of its line first.
+        guide: what a person has to know; one with nothing but the name where the driver brings none.
+        guided: it brings one.
+    """
+
+    name: str
+    roles: tuple[str, ...]
+    options: tuple[Option, ...]
+    guide: Guide
+    guided: bool
+
+
+class _Silence:
+    """A port where nothing comes and nothing goes."""
+
+    in_waiting = 0
+
+    def read(self, size: int = 1) -> bytes:
+        return b""
+
+    def write(self, data: bytes) -> int | None:
+        return len(data)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def models() -> dict[str, Model]:
+    """Every installed model by its name, sorted. One whose driver cannot be imported is left out."""
+    found = {}
+    for name in sorted(installed(DRIVERS)):
+        try:
+            found[name] = model(name)
+        except InputError:
+            continue
+    return found
+
+
+def models_for(role: str) -> list[str]:
+    """The models that can fill a role, sorted."""
+    return [name for name, known in models().items() if role in known.roles]
+
+
+@cache
+def model(name: str) -> Model:
+    """One model.
+
+    Raises:
+        InputError: there is none of that name, or its driver cannot be imported.
+    """
+    driver = _driver(name)
+    guide = getattr(driver, "GUIDE", None)
+    asked = OptionsAsked()
+    spec = DeviceSpec(name=name, model=name, port="nowhere", options=asked)
+    # A driver that cannot be made without its own options still shows those that it asked for.
+    with contextlib.suppress(InputError):
+        dry_run(spec)
+    roles = getattr(driver, "ROLES", None) or [role for role, interface in ROLES.items() if _serves(driver, interface)]
+    given = guide if isinstance(guide, Guide) else None
+    return Model(name, tuple(roles), tuple(asked.asked), given or Guide(title=name), given is not None)
+
+
+def dry_run(spec: DeviceSpec) -> None:
+    """Make the driver of a device on a line that does not exist.
+
+    Raises:
+        InputError: no such model, or an option that the line or the driver refuses, with its key.
+    """
+    driver = _driver(spec.model)
+    options = Options(spec)
+    line = line_of(spec, options)
+    rest: Mapping[str, object] = options.rest()
+    if isinstance(spec.options, OptionsAsked):
+        noted = OptionsAsked(rest)
+        noted.asked = spec.options.asked
+        rest = noted
+    bus = Bus(spec.port, _Silence, lambda: 0.0, line.baudrate, bits_per_character=line.bits_per_character)
+    cast(Driver, driver)(dataclasses.replace(spec, options=rest), bus)
+
+
+def _driver(name: str) -> Callable[..., object]:
+    drivers = installed(DRIVERS)
+    if name not in drivers:
+        raise InputError(f"no driver for model '{name}' (there are: {', '.join(sorted(drivers))})", key=name)
+    try:
+        return cast("Callable[..., object]", drivers[name]())
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"the driver cannot be imported: {error}", key=name) from error
+
+
+def _serves(driver: object, interface: type) -> bool:
+    """A class has everything of an interface that not every device has."""
+    own = {name for name in vars(interface) if not name.startswith("_")} - SHARED
+    return bool(own) and all(hasattr(driver, name) for name in own)

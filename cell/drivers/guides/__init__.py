@@ -1,0 +1,1 @@
+"""The guides of our own drivers, one module a model."""
