@@ -14,6 +14,7 @@ _FRAGMENT_BYTES = 65_000
 _BUFFER = "64MB"
 # More unacknowledged bytes than that make a reliable writer wait for its readers.
 _WRITER_HIGH = "500kB"
+_NACK_DELAY, _ACK_DELAY = "5ms", "1ms"
 _PARTICIPANTS_PER_MACHINE = 99
 
 
@@ -50,6 +51,8 @@ def _xml(reach: DiscoveryRange, peers: list[str], *, loopback: bool) -> str:
         discovery.append(f"<Peers>{''.join(f'<Peer address={quoteattr(peer)}/>' for peer in peers)}</Peers>")
     internal = (
         f'<SocketReceiveBufferSize min="default" max="{_BUFFER}"/><SocketSendBufferSize min="default" max="{_BUFFER}"/>'
+        # A lost fragment is asked for at once: the usual 100 ms are three images.
+        f"<NackDelay>{_NACK_DELAY}</NackDelay><AckDelay>{_ACK_DELAY}</AckDelay>"
         f"<Watermarks><WhcHigh>{_WRITER_HIGH}</WhcHigh></Watermarks>"
     )
     return (

@@ -325,18 +325,24 @@ class WireTransport:
         return any(waiting) or bool(self._unmatched)
 
     def _await_match(self, found: Found) -> None:
-        """Waits a little until Cyclone has matched a reader with the local writers that fit it.
+        """Waits a little until Cyclone has matched an endpoint outside with the local ones that fit it.
 
         Otherwise a program that has seen a subscription in the graph would publish into the void.
         """
-        if found.is_writer:
-            return
         with self._lock:
-            writers = [entry.wire for entry in self._outgoing.values() if _fits(entry, found)]
-            writers += [entry.writer for entry, _ in self._clients.values() if entry.writer.topic == found.topic]
+            if found.is_writer:
+                ends: list[WireWriter | WireReader] = [
+                    entry.wire for entry, _ in self._incoming.values() if _fits(found.profile, entry.reader.endpoint)
+                ]
+                ends += [entry.reader for entry, _ in self._clients.values()]
+            else:
+                ends = [entry.wire for entry in self._outgoing.values() if _fits(entry.source, found.profile)]
+                ends += [entry.writer for entry, _ in self._clients.values()]
         until = time.monotonic() + _MATCH_WAIT_S
-        for writer in writers:
-            while writer.type_name == found.type_name and found.handle not in writer.matched():
+        for end in ends:
+            if (end.topic, end.type_name) != (found.topic, found.type_name):
+                continue
+            while found.handle not in end.matched():
                 if time.monotonic() > until:
                     self._unmatched.append((time.monotonic() + 1.0, found))
                     return
@@ -401,11 +407,9 @@ class WireTransport:
         self._log.warning(f"a message on {topic} cannot be read: {error}", throttle_duration_sec=5.0)
 
 
-def _fits(outgoing: Outgoing, found: Found) -> bool:
-    return (
-        outgoing.wire.topic == found.topic
-        and qos_check_compatible(outgoing.source.qos, found.profile).compatibility != QoSCompatibility.ERROR
-    )
+def _fits(offered: Endpoint | QoSProfile, requested: Endpoint | QoSProfile) -> bool:
+    profiles = [entry if isinstance(entry, QoSProfile) else entry.qos for entry in (offered, requested)]
+    return qos_check_compatible(*profiles).compatibility != QoSCompatibility.ERROR
 
 
 def _probe(writer: WireWriter) -> None:

@@ -244,10 +244,19 @@ static void until_closed() {
   }
 }
 
-// Until the other side says that it has found this one, too.
-static void until_told() {
-  std::string line;
-  std::getline(std::cin, line);
+// Says hello until the other side has heard it: a volatile reader gets nothing from before the first heartbeat.
+static void greet(DataWriter *writer, Bytes hello) {
+  std::atomic<bool> heard{false};
+  std::thread listening([&] {
+    std::string line;
+    std::getline(std::cin, line);
+    heard = true;
+  });
+  while (!heard) {
+    writer->write(&hello);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  listening.join();
 }
 
 static Bytes image(uint32_t number) {
@@ -278,7 +287,7 @@ static void talk_string(Peer &peer, int count) {
   DataWriter *writer = peer.writer("rt/chatter", "std_msgs::msg::dds_::String_", said, 1024, 1000);
   say("ready");
   until([&] { return said.matched > 0; });
-  until_told();
+  greet(writer, encode(256, [](Cdr &cdr) { cdr << std::string("hello"); }));
   for (int i = 0; i < count; ++i) {
     Bytes data = encode(256, [&](Cdr &cdr) { cdr << "from Fast DDS " + std::to_string(i); });
     writer->write(&data);
@@ -329,7 +338,7 @@ static void talk_image(Peer &peer, int count) {
   DataWriter *writer = peer.writer("rt/camera/image", "sensor_msgs::msg::dds_::Image_", said, 7 << 20, 10);
   say("ready");
   until([&] { return said.matched > 0; });
-  until_told();
+  greet(writer, Bytes(image(0xFFFFFFFF)));
   const auto start = Clock::now();
   for (int i = 0; i < count; ++i) {
     Bytes data = image(uint32_t(i));
