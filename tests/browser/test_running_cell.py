@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -23,7 +24,11 @@ class RunningCell:
 
     def __init__(self, state: Path) -> None:
         words = [sys.executable, "-m", "cell.cli.main", "run", "--port", "0", "--seed", "4", "--state", str(state)]
-        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        # A cell in real time is several processes, which have to reach each other.
+        environment = {**os.environ, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+        self.process = subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+        )
         self.links: dict[str, str] = {}
         self._known = threading.Event()
         threading.Thread(target=self._listen, daemon=True).start()
