@@ -223,8 +223,8 @@ def _device(device: dict[str, Any], names: list[str]) -> dict[str, Any]:
     found["properties"]["model"]["enum"] = names
     # Another file may hold the rest of a device.
     found.pop("required", None)
-    for option in catalogue.models().values():
-        for asked in option.options:
+    for name in names:
+        for asked in catalogue.model(name).options:
             found["properties"].setdefault(f"options.{asked.name}", {})
     found["allOf"] = [_of_model(name) for name in names]
     return found

@@ -17,7 +17,7 @@ class SchemaCommand:
     """Prints the JSON Schema of params files, or of launch files."""
 
     help = "print the JSON Schema of params files, for editors; with --launch that of launch files"
-    example = "cell config schema > cell.schema.json\n# and in a params file: # yaml-language-server: $schema=cell.schema.json"
+    example = "cell config schema > cell.schema.json"
 
     def configure(self, parser: argparse.ArgumentParser) -> None:
         """Which of both."""

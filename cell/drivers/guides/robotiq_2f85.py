@@ -102,8 +102,8 @@ GUIDE = Guide(
     unit=9,
     baudrate=115200,
     wiring=(
-        "24 V DC, at least 1 A, on red (+) and black (0 V), from the supply that the emergency stop does not cut: a"
-        " gripper without power lets go of nothing, but has to be activated again",
+        "24 V DC, at least 1 A, on red (+) and black (0 V), from a supply that the emergency stop does not cut, as far"
+        " as the safety check of the cell allows it: without power it has to be activated again",
         "RS-485: white is D+ (A), green is D- (B), the bare wire is its ground; to a USB adapter or a serial port",
         "120 ohm between D+ and D- at the far end of a cable that is longer than a few metres",
     ),
