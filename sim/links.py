@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import RLock
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import serial
 
@@ -274,8 +274,8 @@ class _Current:
     """The hall that the scheme ``sim`` leads to in this process."""
 
     hall: LinkHall | None = None
-    opened = False
-    """A line of another process has been open in this one."""
+    opened: ClassVar[set[tuple[Path, str]]] = set()
+    """Lines of other processes that have been open in this one, by state folder and name."""
 
 
 def use(hall: LinkHall | None) -> None:
@@ -296,7 +296,7 @@ def open_link(name: str, baudrate: int) -> ByteLink:
     info = folder.info()
     if info is None:
         # A port that was there may come back: whoever has it open tries again, and an error of the input ends him.
-        if _Current.opened:
+        if (folder.state, name) in _Current.opened:
             raise OSError(f"the simulator with the line '{name}' is gone")
         raise InputError(f"'sim:{name}' needs the simulator: none runs in this process, nor on {folder.state}")
     line_baudrate = info.lines.get(name)
@@ -305,5 +305,5 @@ def open_link(name: str, baudrate: int) -> ByteLink:
     if baudrate != line_baudrate:
         raise InputError(f"the simulated line '{name}' runs at {line_baudrate} baud, not at {baudrate}")
     link = serial.Serial(str(folder.ports / name), baudrate, timeout=0, write_timeout=0, exclusive=True)
-    _Current.opened = True
+    _Current.opened.add((folder.state, name))
     return link
