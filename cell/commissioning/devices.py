@@ -9,13 +9,15 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from cell.commissioning.findings import Patient, fault, note
 from cell.commissioning.occupancy import holders
 from cell.commissioning.settings import DeviceConfig
 from cell.drivers import catalogue
+from cell.drivers.bus import Bus
+from cell.drivers.frames import Request
 from cell.drivers.guide import Check, Judgement
 from cell.drivers.modbus import Failure, Priority, Reply
 from cell.drivers.registry import Devices
@@ -68,19 +70,19 @@ def _device(patient: Patient, device: DeviceConfig, buses: Devices) -> Iterator[
     for check in checks:
         if silent:
             break
-        reply = ask(lambda done, request=check.request: bus.submit(request, done, Priority.POLL), bus.poll)
+        reply = ask(bus, check.request)
         judgement = judge(check, reply, spec)
         silent = reply is None or reply.failure not in (None, Failure.EXCEPTION)
         yield f"{name}: {check.name}" if not silent else name, judgement
 
 
-def ask(submit: Callable[[Callable[[Reply], None]], None], poll: Callable[[float], float | None]) -> Reply | None:
+def ask(bus: Bus, request: Request) -> Reply | None:
     """Put one question and wait for its answer; None: the line said nothing at all in time."""
     told: list[Reply] = []
-    submit(told.append)
+    bus.submit(request, told.append, Priority.POLL)
     until_s = time.monotonic() + ASK_S
     while not told and time.monotonic() < until_s:
-        poll(time.monotonic())
+        bus.poll(time.monotonic())
         if not told:
             time.sleep(STEP_S)
     return told[0] if told else None

@@ -166,8 +166,8 @@ def readme_text(choices: Choices, name: str) -> str:
         lines += ["", "## Safety", ""]
         lines += [
             "A safety PLC stops the motion of arm and belt and owns the emergency stop and the light curtain. This"
-            " software only looks at them and carries no performance level (ISO 13849). Do the safety check of the whole"
-            " cell before the arm moves for the first time.",
+            " software only looks at them and carries no performance level (ISO 13849). Do the safety check of the"
+            " whole cell before the arm moves for the first time.",
         ]
         for device, roles in distinct(choices.devices):
             guide = catalogue.model(device.model).guide
@@ -178,11 +178,11 @@ def readme_text(choices: Choices, name: str) -> str:
                 lines += [f"- [ ] its driver `{device.model}` brings no guide: see its maker's manual"]
         lines += ["", "## Wire and set: camera", ""]
         lines += [
-            f"- [ ] `{choices.camera}` over the belt, looking straight down, its height along the belt's travel",
+            f"- [ ] `{choices.camera}` over the belt, looking straight down, its height along the travel",
             f"- [ ] {choices.rate_hz:g} pictures a second, exposure fixed and shorter than 1 ms at "
             f"{choices.belt_speed_mps:g} m/s, its strobe output on the I/O block's latch",
             "- [ ] `px_per_m` measured: pixels between two marks on the belt, divided by their distance in metres",
-            "- [ ] the user is in the groups `dialout` and `video`: `sudo usermod -aG dialout,video $USER`, new login",
+            "- [ ] the user is in the groups `dialout` and `video`: `sudo usermod -aG dialout,video $USER`, log in anew",
         ]
     lines += ["", "## In this order", "", "```sh"]
     lines += [f"cell config check {LAUNCH}   # file, line and key of what does not go together"]

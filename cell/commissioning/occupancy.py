@@ -103,3 +103,23 @@ def _targets(pid: int) -> list[str]:
     except OSError:
         return []
     return found
+
+
+def listening_ports(pid: int) -> list[int]:
+    """TCP ports on which a process listens."""
+    inodes = {target[8:-1] for target in _targets(pid) if target.startswith("socket:[")}
+    found = set()
+    for name in ("tcp", "tcp6"):
+        try:
+            lines = (PROC / "net" / name).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            words = line.split()
+            if words[3] == LISTENS and words[9] in inodes:
+                found.add(int(words[1].rpartition(":")[2], 16))
+    return sorted(found)
+
+
+LISTENS: Final = "0A"
+"""TCP_LISTEN in /proc/net/tcp."""

@@ -105,7 +105,7 @@ class Conveyor(Device, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EncoderStatus:
-    """Belt travel since the driver's start, unrolled, m; the travel latched by the last camera strobe; strobes."""
+    """Belt travel as the device counts it, unrolled, m; the travel latched by the last camera strobe; strobes."""
 
     travel_m: float
     strobe_travel_m: float

@@ -70,7 +70,7 @@ class ModbusIo:
 
     @property
     def encoder(self) -> Reading[EncoderStatus] | None:
-        """Travel since the driver's start, and at the last strobe."""
+        """Travel as the block counts it, so that a place on the belt outlives the controller; and at the last strobe."""
         if self._encoder is None:
             return None
         value, stamp_s = self._encoder
@@ -96,6 +96,8 @@ class ModbusIo:
         strobes = at[self._strobes_at]
         if self._last_counter is None:
             self._last_counter, self._last_strobes, self._strobes = counter, strobes, strobes
+            # Near its turn a counter goes on below zero: a block that counts from a little before it has not gone far.
+            self._travel = _way(0, counter, COUNTER_TURN)
         # Differences modulo the counter's turn: the shorter way round is the way it went.
         self._travel += _way(self._last_counter, counter, COUNTER_TURN)
         self._strobes += (strobes - self._last_strobes) % STROBE_TURN
