@@ -182,7 +182,7 @@ def readme_text(choices: Choices, name: str) -> str:
             f"- [ ] {choices.rate_hz:g} pictures a second, exposure fixed and shorter than 1 ms at "
             f"{choices.belt_speed_mps:g} m/s, its strobe output on the I/O block's latch",
             "- [ ] `px_per_m` measured: pixels between two marks on the belt, divided by their distance in metres",
-            "- [ ] the user is in the groups `dialout` and `video`: `sudo usermod -aG dialout,video $USER`, log in anew",
+            "- [ ] the user is in `dialout` and `video`: `sudo usermod -aG dialout,video $USER`, log in anew",
         ]
     lines += ["", "## In this order", "", "```sh"]
     lines += [f"cell config check {LAUNCH}   # file, line and key of what does not go together"]
