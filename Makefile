@@ -17,14 +17,17 @@ PAGE_BUILD := tests/unit/hmi/test_page_build.py
 RECIPE := pyproject.toml requirements.lock $(wildcard hatch_build.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check test-train lock clean
+.PHONY: help run install test check test-train docs lock bundle resolve clean
 
 help:
 	@echo 'make run         install into $(VENV) and start the simulated cell (ARGS="--parts 50" passes flags on)'
 	@echo 'make test        install the tools, check the sources, run the tests'
 	@echo 'make check       ruff, mypy, the import contracts, the committed page'
 	@echo 'make test-train  install the training extra into $(TRAIN), run a smoke training'
+	@echo 'make docs        the documentation as a site, in build/site: open index.html'
 	@echo 'make lock        resolve the versions in requirements*.lock anew'
+	@echo 'make bundle      every wheel of an offline installation in dist/ (TARGETS="py3.12-aarch64" or all, EXTRAS="dds")'
+	@echo 'make resolve     whether every locked version has a wheel for every Python and machine'
 	@echo 'make clean       remove what the above made'
 
 run: install
@@ -80,12 +83,32 @@ test-train: $(TRAIN)/.installed
 	@echo "running the tests of training"
 	@$(TRAIN)/bin/python -m pytest -m train tests/train
 
+$(VENV)/.docs: $(VENV)/.installed
+	@echo "installing what builds the site into $(VENV)"
+	@$(VENV)/bin/python -m pip install --quiet -c requirements.lock -e '.[docs]'
+	@touch $@
+
+# The variable silences an advertisement.
+docs: $(VENV)/.docs
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict
+	@echo "the site is in build/site: open build/site/index.html"
+
+# What asks for wheels of other machines: uv resolves, pip fetches.
+.venv-lock/bin/uv:
+	@test -x .venv-lock/bin/python || { $(call venv,.venv-lock); }
+	@.venv-lock/bin/python -m pip install --quiet uv
+
+bundle: .venv-lock/bin/uv
+	@.venv-lock/bin/python .ci/wheels.py bundle $(TARGETS) $(if $(EXTRAS),--extras $(EXTRAS))
+
+resolve: .venv-lock/bin/uv
+	@.venv-lock/bin/python .ci/wheels.py resolve $(TARGETS)
+
 # Versions only, with markers from Python 3.10 up; torch and what comes with a build of it are chosen by TORCH above.
-lock:
-	@test -x .venv-lock/bin/uv || { $(call venv,.venv-lock); .venv-lock/bin/python -m pip install --quiet uv; }
+lock: .venv-lock/bin/uv
 	@resolve() { .venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate "$$@"; }; \
 	  header() { echo "# Versions that are tested together; \"make lock\" writes this file."; }; \
-	  { header; resolve pyproject.toml --extra openvino --extra sim --extra bench --extra dev; } > .venv-lock/plain; \
+	  { header; resolve pyproject.toml --extra openvino --extra sim --extra bench --extra dev --extra docs; } > .venv-lock/plain; \
 	  { header; resolve pyproject.toml --extra train --extra dev -c .venv-lock/plain -c <(echo $(TORCH)) \
 	    | grep -Ev '^(torch|torchvision|triton|cuda-|nvidia-)'; } > .venv-lock/train; \
 	  mv .venv-lock/plain requirements.lock; mv .venv-lock/train requirements-train.lock

@@ -101,7 +101,11 @@ def _service(args: argparse.Namespace) -> tuple[Service, list[str]]:
         state=args.state.expanduser().absolute(),
         watchdog_s=args.watchdog,
     )
-    for path in (wanted.cell, *sorted({launch, *(f for n in description.nodes for f in n.params_files)})):
+    for path in (
+        wanted.cell,
+        wanted.cell.with_name("python"),
+        *sorted({launch, *(f for n in description.nodes for f in n.params_files)}),
+    ):
         blocked = service.unreadable_by(wanted.user, Path(path))
         if blocked is not None:
             notes.append(f"{blocked}: the user {wanted.user} may not read this, which the service needs ({path})")

@@ -98,7 +98,7 @@ UNIT: Final = """\
 [Unit]
 Description=cellwright, the controller of a robot cell
 # The page and ROS 2 want an address, the ports their names in /dev/serial.
-After=network-online.target systemd-udev-settle.service time-sync.target
+After=network-online.target time-sync.target
 Wants=network-online.target
 # Five starts in five minutes are no accident any more: then it stays down until somebody looks.
 StartLimitIntervalSec=300
@@ -118,6 +118,8 @@ TimeoutStartSec=120
 # process is ended; SIGABRT makes Python print where each thread stood.
 WatchdogSec={watchdog}
 Environment=PYTHONFAULTHANDLER=1 PYTHONUNBUFFERED=1
+# ROS_DOMAIN_ID, CELL_WIRE and the like, NAME=VALUE.
+EnvironmentFile=-/etc/default/{name}
 
 # A new process moves nothing by itself: after anything but a clean end the cell stands in Aborted until somebody gives
 # Clear, Reset and Start. A restart brings back the page and the alarms. 2 is wrong input, 3 a cell that ended in

@@ -7,8 +7,6 @@ import configparser
 import email
 import importlib
 import re
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from email.message import Message
@@ -23,12 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
-    (path,) = folder.glob("*.whl")
-    with zipfile.ZipFile(path) as archive:
+def wheel(wheel_file: Path) -> Iterator[zipfile.ZipFile]:
+    with zipfile.ZipFile(wheel_file) as archive:
         yield archive
 
 
@@ -127,7 +121,7 @@ def test_every_command_has_help_and_an_example_that_it_accepts(registered: confi
         text = parser.format_help()
         assert isinstance(parser, argparse.ArgumentParser)
         first = command.example.strip().splitlines()[0].strip()
-        assert first.startswith(f"cell {name}"), name
+        assert f"cell {name}" in first, name
         assert text.rstrip().endswith(command.example.strip().splitlines()[-1].strip()), name
 
 
