@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from cell.accounts import Accounts, Closed
 from cell.ledger import Ack, Ledger, LedgerError
-from perception.types import BeltPart
+from cell.reconciliation import Awaited, Reconciliation, Search
+from perception.types import BeltPart, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,22 @@ class Ruling:
 
 
 class Books:
-    """Every part once: entered, decided, perhaps picked, closed."""
+    """Every part once: entered, decided, perhaps picked, closed; those of earlier runs included, which it takes over.
 
-    def __init__(self, accounts: Accounts, ledger: Ledger) -> None:
+    Args:
+        accounts: of this run, empty.
+        ledger: of this run.
+        reconciled: what the ledger has found open.
+    """
+
+    def __init__(self, accounts: Accounts, ledger: Ledger, reconciled: Reconciliation | None = None) -> None:
         self.accounts = accounts
         self.ledger = ledger
+        self.reconciled = reconciled
+        self._search = Search(() if reconciled is None else reconciled.awaited)
+        if reconciled is not None:
+            accounts.take_over(self._search.waiting, len(reconciled.held) + len(reconciled.on_belt))
+        self._judged: set[int] = set()
         self._seen: dict[int, BeltPart] = {}
         self._early: dict[int, list[Ruling]] = {}
         self._mark: Ack | None = None
@@ -58,23 +70,47 @@ class Books:
         return self._seen.get(part_id)
 
     def enter(self, part: BeltPart, model_hash: str, now_s: float) -> None:
-        """A part whose verdict is final; one that is known only moves."""
+        """A part that is certain to be one, at first sight and again; one that is known only moves.
+
+        Its line is written at once, without a verdict: after a crash nobody else knows that it was there. The verdict
+        follows when it is final.
+        """
         new = self.accounts.enter(part.part_id, part.belt_x_m)
         if self.accounts.place(part.part_id) is not None:
             self._seen[part.part_id] = part
+        known = self._search.find(part) if new and self._search.waiting else None
+        if known is not None:
+            self._find_again(known, part.part_id, now_s)
+        elif new:
+            self._keep(
+                lambda: self.ledger.enter(
+                    part.part_id,
+                    now_s,
+                    verdict=(part.verdict if part.final else Verdict.PENDING).name.lower(),
+                    score=part.score,
+                    defects=part.defects if part.final else (),
+                    views=part.views,
+                    model_hash=model_hash,
+                    place=_place(part),
+                )
+            )
+            if part.final:
+                self._judged.add(part.part_id)
+        if part.final and part.part_id not in self._judged:
+            self._judged.add(part.part_id)
+            self._keep(
+                lambda: self.ledger.judge(
+                    part.part_id,
+                    verdict=part.verdict.name.lower(),
+                    score=part.score,
+                    defects=part.defects,
+                    views=part.views,
+                    model_hash=model_hash,
+                    place=_place(part),
+                )
+            )
         if not new:
             return
-        self._keep(
-            lambda: self.ledger.enter(
-                part.part_id,
-                now_s,
-                verdict=part.verdict.name.lower(),
-                score=part.score,
-                defects=part.defects,
-                views=part.views,
-                model_hash=model_hash,
-            )
-        )
         for ruling in self._early.pop(part.part_id, ()):
             self.decide(part.part_id, ruling, now_s)
 
@@ -114,7 +150,29 @@ class Books:
         closed = self.accounts.step(travel_m)
         for one in closed:
             self._write(one, now_s)
+        if self._search.waiting:
+            self._give_up(self._search.give_up(travel_m), now_s)
         return closed
+
+    def close(self, now_s: float) -> None:
+        """End the run cleanly: nobody looks for parts of earlier runs any more.
+
+        Raises:
+            LedgerError: the disk refuses; the run then counts as crashed.
+        """
+        self._give_up(self._search.give_up(), now_s)
+        self.ledger.close(now_s)
+
+    def _find_again(self, known: Awaited, part_id: int, now_s: float) -> None:
+        self.accounts.find_again()
+        if known.judged:
+            self._judged.add(part_id)
+        self._keep(lambda: self.ledger.find_again(known.key, part_id, now_s))
+
+    def _give_up(self, gone: list[Awaited], now_s: float) -> None:
+        for one in gone:
+            self.accounts.give_up()
+            self._keep(lambda key=one.key: self.ledger.give_up(key, now_s, "on the belt when its run ended"))  # type: ignore[misc]
 
     def _write(self, closed: Closed, now_s: float) -> None:
         self._seen.pop(closed.part_id, None)
@@ -123,3 +181,7 @@ class Books:
                 closed.part_id, now_s, closed.fate, bin_name=closed.bin, reason=closed.reason
             )
         )
+
+
+def _place(part: BeltPart) -> tuple[float, float, float, float]:
+    return part.belt_x_m, part.y_m, part.length_m, part.width_m

@@ -23,7 +23,8 @@ from types import TracebackType
 from typing import Any
 
 from cell.accounts import Fate, Tally
-from cell.ledger_schema import INSERT, PartRecord, Reconciliation, prepare, reconcile, records
+from cell.ledger_schema import INSERT, PartRecord, prepare, reconcile, records
+from cell.reconciliation import Key, Reconciliation
 from perception.errors import InputError
 
 _UNFIT = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError)
@@ -49,9 +50,10 @@ class Ack:
 
 @dataclass(slots=True, eq=False)
 class _Write:
-    table: str
-    part_id: int
-    values: tuple[Any, ...]
+    """Statements that belong together, each with what follows the part's key."""
+
+    key: Key
+    lines: tuple[tuple[str, tuple[Any, ...]], ...]
     ack: Ack = field(default_factory=Ack)
     told: Callable[[Ack], None] | None = None
 
@@ -95,7 +97,8 @@ class Ledger:
         self._error: str | None = None
         self._refused: deque[str] = deque(maxlen=100)
         self._entered = 0
-        self._open_parts: set[int] = set()
+        self._open_parts: set[Key] = set()
+        self._found: dict[int, Key] = {}
         self._fates = dict.fromkeys(Fate, 0)
         self._thread: threading.Thread | None = None
         if threaded:
@@ -113,7 +116,10 @@ class Ledger:
         threaded: bool = False,
         retry_s: float = 0.5,
     ) -> tuple[Ledger, Reconciliation | None]:
-        """Opens or creates the file, closes what earlier runs left open, and begins a run.
+        """Opens or creates the file, sees to what earlier runs left open, and begins a run.
+
+        Parts that lay on the belt at a known place stay open: whoever keeps the books finds them again or gives them
+        up; ``close`` closes the rest as unknown.
 
         Args:
             path: the file; its folder exists. ``:memory:`` for a ledger that is not kept.
@@ -137,11 +143,12 @@ class Ledger:
             connection = sqlite3.connect(name, timeout=2.0, isolation_level=None, check_same_thread=False)
             prepare(connection, name)
             connection.execute("BEGIN IMMEDIATE")
-            found = reconcile(connection, started_s)
             cursor = connection.execute(
                 "INSERT INTO run (started_s, seed, versions) VALUES (?, ?, ?)",
                 (started_s, seed, json.dumps(versions or {}, sort_keys=True)),
             )
+            run_id = int(cursor.lastrowid or 0)
+            found = reconcile(connection, run_id, started_s)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             if connection is not None:
@@ -151,7 +158,7 @@ class Ledger:
             if connection is not None:
                 connection.close()
             raise
-        return cls(connection, name, int(cursor.lastrowid or 0), threaded=threaded, retry_s=retry_s), found
+        return cls(connection, name, run_id, threaded=threaded, retry_s=retry_s), found
 
     def enter(
         self,
@@ -163,16 +170,47 @@ class Ledger:
         defects: tuple[str, ...] = (),
         views: int = 0,
         model_hash: str = "",
+        place: tuple[float, float, float, float] | None = None,
         told: Callable[[Ack], None] | None = None,
     ) -> Ack:
         """A part has entered. ``told`` is called with the settled acknowledgement, from the writer's thread if there
         is one.
 
+        Args:
+            part_id: its number in this run.
+            at_s: when.
+            verdict: ``pending`` for one that ``judge`` is still to be called for.
+            score, defects, views, model_hash: what the verdict rests on.
+            place: x and y in belt coordinates, length and width, m; where the next run looks for it after a crash.
+            told: called when the write is settled.
+
         Raises:
             LedgerError: this and every other write, without a thread: the line is refused, or the disk refuses for now.
         """
         values = (at_s, verdict, score, json.dumps(list(defects)), views, model_hash)
-        return self._submit(_Write("part", part_id, values, told=told))
+        lines: tuple[tuple[str, tuple[Any, ...]], ...] = (("part", values),)
+        if place is not None:
+            lines = (*lines, ("sighting", place))
+        return self._submit(_Write(self._key(part_id), lines, told=told))
+
+    def judge(
+        self,
+        part_id: int,
+        *,
+        verdict: str,
+        score: float,
+        defects: tuple[str, ...] = (),
+        views: int = 0,
+        model_hash: str = "",
+        place: tuple[float, float, float, float] | None = None,
+        told: Callable[[Ack], None] | None = None,
+    ) -> Ack:
+        """The verdict on a part that entered without one."""
+        values = (verdict, score, json.dumps(list(defects)), views, model_hash)
+        lines: tuple[tuple[str, tuple[Any, ...]], ...] = (("verdict", values),)
+        if place is not None:
+            lines = (*lines, ("sighting", place))
+        return self._submit(_Write(self._key(part_id), lines, told=told))
 
     def decide(
         self,
@@ -187,7 +225,8 @@ class Ledger:
     ) -> Ack:
         """A decision: ``pass``, ``divert`` (is to leave the belt) or ``pick`` (the arm takes it next); a part may
         have several."""
-        return self._submit(_Write("decision", part_id, (at_s, action, bin_name, policy, reason), told=told))
+        values = (at_s, action, bin_name, policy, reason)
+        return self._submit(_Write(self._key(part_id), (("decision", values),), told=told))
 
     def mark_picked(
         self,
@@ -198,7 +237,7 @@ class Ledger:
         told: Callable[[Ack], None] | None = None,
     ) -> Ack:
         """The part is in the hand. Its place may begin only once this is durable."""
-        return self._submit(_Write("picked", part_id, (at_s, grip_width_m), told=told))
+        return self._submit(_Write(self._key(part_id), (("picked", (at_s, grip_width_m)),), told=told))
 
     def close_part(
         self,
@@ -211,10 +250,28 @@ class Ledger:
         told: Callable[[Ack], None] | None = None,
     ) -> Ack:
         """The part's one fate."""
-        return self._submit(_Write("fate", part_id, (at_s, Fate(fate).value, bin_name, reason), told=told))
+        values = (at_s, Fate(fate).value, bin_name, reason)
+        return self._submit(_Write(self._key(part_id), (("fate", values),), told=told))
+
+    def find_again(self, key: Key, part_id: int, at_s: float) -> Ack:
+        """A part of an earlier run is the one that this run calls ``part_id``: its lines go on."""
+        self._found[part_id] = key
+        return self._submit(_Write(key, (("reconciliation", (self.run_id, at_s, "belt", "found", part_id)),)))
+
+    def give_up(self, key: Key, at_s: float, reason: str) -> Ack:
+        """A part of an earlier run will not be seen again: unknown."""
+        unknown = Fate.UNKNOWN.value
+        lines = (
+            ("fate", (at_s, unknown, "", reason)),
+            ("reconciliation", (self.run_id, at_s, "belt", unknown, None)),
+        )
+        return self._submit(_Write(key, lines))
+
+    def _key(self, part_id: int) -> Key:
+        return self._found.get(part_id, (self.run_id, part_id))
 
     def counts(self) -> Tally:
-        """What is durable of this run, at one instant."""
+        """What is durable of this run, at one instant; with the parts of earlier runs that it has found or given up."""
         with self._wake:
             return Tally(self._entered, dict(self._fates), len(self._open_parts))
 
@@ -252,6 +309,17 @@ class Ledger:
         if self._path == ":memory:":
             return False
         return shutil.disk_usage(Path(self._path).parent).free < least_bytes
+
+    def _count(self, write: _Write) -> None:
+        table, values = write.lines[0]
+        if table == "part" or (table == "reconciliation" and write.key not in self._open_parts):
+            self._entered += 1
+            self._open_parts.add(write.key)
+        elif table == "fate":
+            if write.key not in self._open_parts:
+                self._entered += 1  # of an earlier run, given up
+            self._fates[Fate(values[1])] += 1
+            self._open_parts.discard(write.key)
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Waits until everything given so far is settled; True when it is."""
@@ -343,10 +411,9 @@ class Ledger:
                 self._connection.execute("BEGIN IMMEDIATE")
                 for index, write in enumerate(batch):
                     try:
-                        # A statement that fails on a constraint undoes itself alone.
-                        self._connection.execute(INSERT[write.table], (self.run_id, write.part_id, *write.values))
+                        self._execute(write)
                     except _UNFIT as error:
-                        refused[index] = f"part {write.part_id}: {error}"
+                        refused[index] = f"part {write.key[1]}: {error}"
                 self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             with self._database:
@@ -356,6 +423,21 @@ class Ledger:
             return False
         self._settle(batch, refused)
         return True
+
+    def _execute(self, write: _Write) -> None:
+        """All lines of a write or, on a bad one, none."""
+        self._connection.execute("SAVEPOINT line")
+        try:
+            for table, values in write.lines:
+                cursor = self._connection.execute(INSERT[table], (*write.key, *values))
+                if table == "verdict" and cursor.rowcount == 0:
+                    raise sqlite3.IntegrityError("a verdict on a part that did not enter")
+        except _UNFIT:
+            self._connection.execute("ROLLBACK TO line")
+            raise
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("RELEASE line")
 
     def _settle(self, batch: list[_Write], refused: dict[int, str]) -> None:
         with self._wake:
@@ -367,12 +449,7 @@ class Ledger:
                     self._refused.append(refused[index])
                     continue
                 write.ack.durable = True
-                if write.table == "part":
-                    self._entered += 1
-                    self._open_parts.add(write.part_id)
-                elif write.table == "fate":
-                    self._fates[Fate(write.values[1])] += 1
-                    self._open_parts.discard(write.part_id)
+                self._count(write)
             self._wake.notify_all()
         for write in batch:
             if write.told is not None:

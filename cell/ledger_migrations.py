@@ -14,7 +14,34 @@ from typing import Final
 
 from perception.errors import InputError
 
-MIGRATIONS: Final[Mapping[int, str]] = {}
+MIGRATIONS: Final[Mapping[int, str]] = {
+    1: """
+CREATE TABLE sighting (
+  run_id INTEGER NOT NULL,
+  part_id INTEGER NOT NULL,
+  belt_x_m REAL NOT NULL,
+  y_m REAL NOT NULL,
+  length_m REAL NOT NULL,
+  width_m REAL NOT NULL,
+  PRIMARY KEY (run_id, part_id),
+  FOREIGN KEY (run_id, part_id) REFERENCES part
+) WITHOUT ROWID;
+CREATE TABLE reconciliation (
+  run_id INTEGER NOT NULL,
+  part_id INTEGER NOT NULL,
+  by_run_id INTEGER NOT NULL REFERENCES run,
+  at_s REAL NOT NULL,
+  place TEXT NOT NULL CHECK (place IN ('hand', 'belt')),
+  result TEXT NOT NULL CHECK (result IN ('unknown', 'found')),
+  seen_as INTEGER,
+  CHECK ((result = 'found') = (seen_as IS NOT NULL)),
+  PRIMARY KEY (run_id, part_id, by_run_id),
+  FOREIGN KEY (run_id, part_id) REFERENCES part
+) WITHOUT ROWID;
+CREATE TRIGGER verdict_stands BEFORE UPDATE ON part WHEN OLD.verdict <> 'pending'
+BEGIN SELECT RAISE(ABORT, 'a verdict stands'); END;
+""",
+}
 """SQL statements by the schema that they start from; without BEGIN, COMMIT and PRAGMA."""
 
 

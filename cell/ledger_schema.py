@@ -1,7 +1,7 @@
 """What the ledger's file looks like: its tables and the rules that they keep by themselves; how it is opened and read.
 
-A part has one row, any number of decisions, at most one mark that it was picked, and one fate, which nothing can
-change.
+A part has one row, its place on the belt, any number of decisions, at most one mark that it was picked, and one fate,
+which nothing can change. What a run finds open of an earlier one it writes down as a reconciliation.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from cell.accounts import Fate
 from cell.ledger_migrations import keep_copy, migrate
+from cell.reconciliation import Awaited, Key, Reconciliation
 from perception.errors import InputError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 BUSY_S = 2.0
 """Longest wait for a reader or another writer of the file."""
@@ -41,6 +42,16 @@ CREATE TABLE part (
   views INTEGER NOT NULL CHECK (views >= 0),
   model_hash TEXT NOT NULL,
   PRIMARY KEY (run_id, part_id)
+) WITHOUT ROWID;
+CREATE TABLE sighting (
+  run_id INTEGER NOT NULL,
+  part_id INTEGER NOT NULL,
+  belt_x_m REAL NOT NULL,
+  y_m REAL NOT NULL,
+  length_m REAL NOT NULL,
+  width_m REAL NOT NULL,
+  PRIMARY KEY (run_id, part_id),
+  FOREIGN KEY (run_id, part_id) REFERENCES part
 ) WITHOUT ROWID;
 CREATE TABLE decision (
   decision_id INTEGER PRIMARY KEY,
@@ -73,6 +84,20 @@ CREATE TABLE fate (
   PRIMARY KEY (run_id, part_id),
   FOREIGN KEY (run_id, part_id) REFERENCES part
 ) WITHOUT ROWID;
+CREATE TABLE reconciliation (
+  run_id INTEGER NOT NULL,
+  part_id INTEGER NOT NULL,
+  by_run_id INTEGER NOT NULL REFERENCES run,
+  at_s REAL NOT NULL,
+  place TEXT NOT NULL CHECK (place IN ('hand', 'belt')),
+  result TEXT NOT NULL CHECK (result IN ('unknown', 'found')),
+  seen_as INTEGER,
+  CHECK ((result = 'found') = (seen_as IS NOT NULL)),
+  PRIMARY KEY (run_id, part_id, by_run_id),
+  FOREIGN KEY (run_id, part_id) REFERENCES part
+) WITHOUT ROWID;
+CREATE TRIGGER verdict_stands BEFORE UPDATE ON part WHEN OLD.verdict <> 'pending'
+BEGIN SELECT RAISE(ABORT, 'a verdict stands'); END;
 CREATE TRIGGER one_fate BEFORE INSERT ON fate
 WHEN EXISTS (SELECT 1 FROM fate WHERE run_id = NEW.run_id AND part_id = NEW.part_id)
 BEGIN SELECT RAISE(ABORT, 'the part has a fate already'); END;
@@ -97,22 +122,12 @@ INSERT: dict[str, str] = {
     " VALUES (?, ?, ?, ?, ?, ?, ?)",
     "picked": "INSERT INTO picked VALUES (?, ?, ?, ?)",
     "fate": "INSERT INTO fate VALUES (?, ?, ?, ?, ?, ?)",
+    "sighting": "INSERT OR REPLACE INTO sighting VALUES (?, ?, ?, ?, ?, ?)",
+    "verdict": "UPDATE part SET verdict = ?3, score = ?4, defects = ?5, views = ?6, model_hash = ?7"
+    " WHERE run_id = ?1 AND part_id = ?2",
+    "reconciliation": "INSERT INTO reconciliation VALUES (?, ?, ?, ?, ?, ?, ?)",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Reconciliation:
-    """Parts of earlier runs that had no fate when the ledger was opened, all closed as unknown.
-
-    Attributes:
-        crashed: a run had ended without a clean close, also where no part was open: the cell has to start Aborted.
-        held: (run, part) that had been picked and may still be in the hand.
-        on_belt: (run, part) that had not been.
-    """
-
-    crashed: bool
-    held: tuple[tuple[int, int], ...]
-    on_belt: tuple[tuple[int, int], ...]
+"""What is written, each with the part's run and number first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,27 +176,41 @@ def prepare(connection: sqlite3.Connection, name: str) -> None:
         migrate(connection, name, SCHEMA_VERSION)
 
 
-def reconcile(connection: sqlite3.Connection, at_s: float) -> Reconciliation | None:
+def reconcile(connection: sqlite3.Connection, by_run_id: int, at_s: float) -> Reconciliation | None:
+    """Sees to what earlier runs have left open, in the caller's transaction: their ends, and parts without a fate.
+
+    Of a part whose place on the belt is known nothing is decided yet: the camera may see it again.
+    """
     rows = connection.execute(
-        "SELECT part.run_id, part.part_id, picked.at_s IS NOT NULL FROM part"
+        "SELECT part.run_id, part.part_id, verdict, picked.at_s IS NOT NULL, belt_x_m, y_m, length_m, width_m FROM part"
         " LEFT JOIN picked USING (run_id, part_id) LEFT JOIN fate USING (run_id, part_id)"
+        " LEFT JOIN sighting USING (run_id, part_id)"
         " WHERE fate.part_id IS NULL ORDER BY part.run_id, part.part_id"
     ).fetchall()
-    crashed = bool(connection.execute("SELECT count(*) FROM run WHERE closed_s IS NULL").fetchone()[0])
+    earlier = "FROM run WHERE closed_s IS NULL AND run_id <> ?"
+    crashed = bool(connection.execute(f"SELECT count(*) {earlier}", (by_run_id,)).fetchone()[0])
     if not rows and not crashed:
         return None
-    for run_id, part_id, was_picked in rows:
-        where = "picked" if was_picked else "on the belt"
-        connection.execute(
-            INSERT["fate"],
-            (run_id, part_id, at_s, Fate.UNKNOWN.value, "", f"{where} when its run ended"),
-        )
-    connection.execute("UPDATE run SET closed_s = ?, how = 'reconciled' WHERE closed_s IS NULL", (at_s,))
-    return Reconciliation(
-        crashed=crashed,
-        held=tuple((run_id, part_id) for run_id, part_id, was_picked in rows if was_picked),
-        on_belt=tuple((run_id, part_id) for run_id, part_id, was_picked in rows if not was_picked),
+    held: list[Key] = []
+    lost: list[Key] = []
+    awaited: list[Awaited] = []
+    for run_id, part_id, verdict, was_picked, *place in rows:
+        key = (int(run_id), int(part_id))
+        if not was_picked and place[0] is not None:
+            awaited.append(Awaited(key, *place, judged=verdict != "pending"))
+            continue
+        (held if was_picked else lost).append(key)
+        where, words = ("hand", "picked") if was_picked else ("belt", "on the belt")
+        connection.execute(INSERT["fate"], (*key, at_s, Fate.UNKNOWN.value, "", f"{words} when its run ended"))
+        connection.execute(INSERT["reconciliation"], (*key, by_run_id, at_s, where, Fate.UNKNOWN.value, None))
+    kept = 0
+    if crashed:
+        query = f"SELECT count(*) FROM fate WHERE run_id IN (SELECT run_id {earlier})"
+        kept = int(connection.execute(query, (by_run_id,)).fetchone()[0]) - len(held) - len(lost)
+    connection.execute(
+        "UPDATE run SET closed_s = ?, how = 'reconciled' WHERE closed_s IS NULL AND run_id <> ?", (at_s, by_run_id)
     )
+    return Reconciliation(crashed, tuple(held), tuple(lost), tuple(awaited), max(kept, 0))
 
 
 def records(connection: sqlite3.Connection, run_id: int) -> list[PartRecord]:

@@ -37,6 +37,8 @@ class Fed(Protocol):
 
     def quality(self) -> dict[str, int] | None: ...
 
+    def fates(self) -> list[dict[str, Any]]: ...
+
     def source(self) -> dict[str, int]: ...
 
     def captured(self, first_ns: int, last_ns: int) -> int: ...
@@ -141,6 +143,8 @@ class SimServer:
                 self._join(peer, request["join"])
             elif "look" in request:
                 self._say(peer, {"figures": self._figures(), "answer": True})
+            elif "fates" in request:
+                self._say(peer, {"fates": self._fed.fates()})
             elif "stop" in request:
                 self.stopped = self._controller in (None, peer)
             elif peer is not self._controller:

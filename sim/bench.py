@@ -6,6 +6,7 @@ the conductor moves simulated time. The controller cannot tell, and nothing here
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from array import array
 from bisect import bisect_left, bisect_right
@@ -168,6 +169,12 @@ class SimBench:
         with self._hall.lock:
             self.world.advance(self.clock())
             return self.world.referee.quality(self._settled)
+
+    def fates(self) -> list[dict[str, Any]]:
+        """By the referee, what became of every part that ever entered."""
+        with self._hall.lock:
+            self.world.advance(self.clock())
+            return [dataclasses.asdict(fate) for fate in self.world.referee.fates()]
 
     def source(self) -> dict[str, int]:
         """Photographs that rode and files that were skipped."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Container
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ class Fate:
         defective: the truth, None when nobody knows.
         kind, source: what the part was made from.
         defects: class names of its true defects.
+        belt_x_m, y_m: where it came to lie on the belt, in belt coordinates.
     """
 
     number: int
@@ -30,6 +32,8 @@ class Fate:
     kind: str
     source: str
     defects: tuple[str, ...]
+    belt_x_m: float = 0.0
+    y_m: float = 0.0
 
 
 class Referee:
@@ -39,19 +43,27 @@ class Referee:
         self._fates: dict[int, Fate] = {}
 
     def enter(
-        self, number: int, at_s: float, *, defective: bool | None, kind: str, source: str, defects: tuple[str, ...]
+        self,
+        number: int,
+        at_s: float,
+        *,
+        defective: bool | None,
+        kind: str,
+        source: str,
+        defects: tuple[str, ...],
+        lies_m: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         """A part has come onto the belt. Raises: ValueError: that number has come before."""
         if number in self._fates:
             raise ValueError(f"part {number} entered twice")
-        self._fates[number] = Fate(number, ON_BELT, "", at_s, defective, kind, source, defects)
+        self._fates[number] = Fate(number, ON_BELT, "", at_s, defective, kind, source, defects, *lies_m)
 
     def move(self, number: int, place: str, at_s: float, bin_name: str = "") -> None:
         """A part has changed its place. Raises: ValueError: it had reached a final place."""
         fate = self._fates[number]
         if fate.place in (GOOD_STREAM, BIN, FLOOR):
             raise ValueError(f"part {number} moved after it had ended in {fate.place}")
-        self._fates[number] = Fate(number, place, bin_name, at_s, fate.defective, fate.kind, fate.source, fate.defects)
+        self._fates[number] = dataclasses.replace(fate, place=place, bin=bin_name, at_s=at_s)
 
     def fates(self) -> tuple[Fate, ...]:
         """Every part that entered, in the order of entry."""

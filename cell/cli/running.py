@@ -119,6 +119,10 @@ class Run:
             use_sim_time=self.simulated_time,
         )
         self.undo.callback(self.graph.close)
+        reconciled = self.graph["picker"].books.reconciled
+        if reconciled is not None:
+            stands = "; the cell stands in Aborted" if self.crashed else ""
+            print(f"reconciled: {reconciled.words}{stands}", flush=True)
 
     def end_by(self) -> None:
         """Know when the run is over."""

@@ -89,11 +89,11 @@ class PickerNode(CellNode):
         if path != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         seed = int(self.setting("seed", -1))
-        ledger, self.reconciled = Ledger.open(
+        ledger, reconciled = Ledger.open(
             path, started_s=self.now_s, seed=seed if seed >= 0 else None, threaded=not simulated_time
         )
         limits = AccountLimits(window_end_m=last_m, belt_end_m=float(self.setting("belt_end_m", 1.10)))
-        self.books = Books(Accounts(limits), ledger)
+        self.books = Books(Accounts(limits), ledger, reconciled)
         self.faults: list[dict[str, Any]] = []
         self._odometry = Odometry()
         self._image_s: float | None = None
@@ -133,26 +133,25 @@ class PickerNode(CellNode):
         self._image_s = seconds(message.header.stamp)
         now_s = self.now_s
         for part in message.parts:
-            if part.final:
-                self.books.enter(
-                    BeltPart(
-                        part_id=part.part_id,
-                        belt_x_m=part.belt_x_m,
-                        y_m=part.y_m,
-                        yaw_rad=part.yaw_rad,
-                        length_m=part.length_m,
-                        width_m=part.width_m,
-                        covariance=(0.0, 0.0, 0.0, 0.0),
-                        verdict=Verdict(part.verdict),
-                        score=part.score,
-                        defects=tuple(part.defects),
-                        views=part.views,
-                        final=True,
-                        stamp_s=seconds(part.stamp),
-                    ),
-                    part.model_hash,
-                    now_s,
-                )
+            self.books.enter(
+                BeltPart(
+                    part_id=part.part_id,
+                    belt_x_m=part.belt_x_m,
+                    y_m=part.y_m,
+                    yaw_rad=part.yaw_rad,
+                    length_m=part.length_m,
+                    width_m=part.width_m,
+                    covariance=(0.0, 0.0, 0.0, 0.0),
+                    verdict=Verdict(part.verdict),
+                    score=part.score,
+                    defects=tuple(part.defects),
+                    views=part.views,
+                    final=part.final,
+                    stamp_s=seconds(part.stamp),
+                ),
+                part.model_hash,
+                now_s,
+            )
 
     def _on_decision(self, message: PickDecision) -> None:
         ruling = Ruling(ACTIONS[message.action], message.bin, message.policy, message.reason)
@@ -264,6 +263,8 @@ class PickerNode(CellNode):
             picker.values.extend(status("", OK, "", {"hold": self._fault}).values)
         trouble = self.books.trouble
         counts: dict[str, object] = dict(self.books.accounts.tally().as_dict())
+        if self.books.reconciled is not None:
+            counts["reconciled"] = self.books.reconciled.words
         if trouble is not None:
             counts["suspend"] = trouble
         return [picker, status("ledger", OK if trouble is None else WARN, trouble or "written", counts)]
@@ -275,7 +276,7 @@ class PickerNode(CellNode):
             if self._state in (State.ABORTING, State.ABORTED):
                 self.books.ledger.leave()
             else:
-                self.books.ledger.close(self.now_s)
+                self.books.close(self.now_s)
         except LedgerError as error:
             self.get_logger().error(str(error))
         super().destroy_node()

@@ -166,7 +166,11 @@ class SupervisorNode(CellNode):
         return faults
 
     def _reason(self) -> str:
-        return self.machine.reason or (self._crash if self.machine.state is State.ABORTED else "")
+        if self.machine.reason or self.machine.state is not State.ABORTED or not self._crash:
+            return self.machine.reason
+        ledger = self._health.get("ledger")
+        found = None if ledger is None else ledger.values.get("reconciled")
+        return self._crash if found is None else f"{found}. Clear to go on"
 
     def _publish(self) -> None:
         now_s = self.now_s

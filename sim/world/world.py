@@ -237,6 +237,7 @@ class World:
             kind=face.kind,
             source=face.source,
             defects=tuple(defect.class_name for defect in face.defects),
+            lies_m=(part.belt_x_m, part.y_m),
         )
 
     def _meet(self, part: PlacedPart, span: tuple[float, float]) -> None:

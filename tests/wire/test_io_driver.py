@@ -40,16 +40,16 @@ def test_safety_contacts_are_seen_within_a_period_when_they_open(bench) -> None:
     assert (block.safety.value.estop_ok, block.safety.value.curtain_ok) == (True, False)
 
 
-def test_travel_starts_at_zero_and_follows_the_belt_when_it_runs(bench) -> None:
+def test_travel_is_the_counters_and_follows_the_belt_when_it_runs(bench) -> None:
     bench.world.cabinet.encoder_m = 5.0
     block = block_of(bench)
     assert block.encoder is not None
-    assert block.encoder.value.travel_m == 0.0
+    assert block.encoder.value.travel_m == pytest.approx(5.0)
     bench.world.belt.drive(0.2)
     bench.run(1.0)
     reading = block.encoder
     assert reading.good
-    assert reading.value.travel_m == pytest.approx(bench.world.cabinet.encoder_m - 5.0, abs=0.0051)
+    assert reading.value.travel_m == pytest.approx(bench.world.cabinet.encoder_m, abs=0.0051)
     assert bench.now_s - reading.stamp_s <= 0.025
 
 
@@ -70,7 +70,8 @@ def test_latched_travel_is_that_of_the_strobe_when_the_belt_has_gone_on(bench) -
 
 @pytest.mark.parametrize("speed_mps", [0.2, -0.2])
 def test_travel_goes_on_when_the_counter_rolls_over(bench, speed_mps: float) -> None:
-    bench.slaves["io"].device = ModbusIoDevice(bench.world, first_count=-500 if speed_mps > 0 else 500)
+    first = -500 if speed_mps > 0 else 500
+    bench.slaves["io"].device = ModbusIoDevice(bench.world, first_count=first)
     bench.world.cabinet.strobe_count = 65_535
     block = block_of(bench)
     bench.world.belt.drive(speed_mps)
@@ -79,8 +80,8 @@ def test_travel_goes_on_when_the_counter_rolls_over(bench, speed_mps: float) -> 
     bench.run(0.5)
     assert block.encoder is not None
     value = block.encoder.value
-    assert value.travel_m == pytest.approx(bench.world.cabinet.encoder_m, abs=0.0051)
-    assert value.strobe_travel_m == pytest.approx(bench.world.cabinet.strobe_m, abs=0.0001)
+    assert value.travel_m == pytest.approx(first * 1e-4 + bench.world.cabinet.encoder_m, abs=0.0051)
+    assert value.strobe_travel_m == pytest.approx(first * 1e-4 + bench.world.cabinet.strobe_m, abs=0.0001)
     assert value.strobe_count == 65_536
 
 
