@@ -101,11 +101,8 @@ def _service(args: argparse.Namespace) -> tuple[Service, list[str]]:
         state=args.state.expanduser().absolute(),
         watchdog_s=args.watchdog,
     )
-    for path in (
-        wanted.cell,
-        wanted.cell.with_name("python"),
-        *sorted({launch, *(f for n in description.nodes for f in n.params_files)}),
-    ):
+    params = {path for node in description.nodes for path in node.params_files}
+    for path in (wanted.cell, wanted.cell.with_name("python"), *sorted({launch, *params})):
         blocked = service.unreadable_by(wanted.user, Path(path))
         if blocked is not None:
             notes.append(f"{blocked}: the user {wanted.user} may not read this, which the service needs ({path})")

@@ -128,9 +128,8 @@ def install(package: Package, folder: Path) -> None:
     """
     base = str(getattr(sys, "_base_executable", sys.executable))
     python = str(folder / "bin" / "python")
-    _call(
-        [base, "-c", "import ensurepip, venv"], "Python's venv module is missing (apt install python3-venv)", Path(base)
-    )
+    lacks = "Python's venv module is missing (apt install python3-venv)"
+    _call([base, "-c", "import ensurepip, venv"], lacks, Path(base))
     _call([base, "-m", "venv", str(folder)], "the environment cannot be made", folder)
     _call([python, "-m", "pip", *package.pip_words()], "pip could not install it", package.path)
     _call([python, "-m", "pip", "check"], "the installed packages do not fit together", package.path)

@@ -77,7 +77,8 @@ class Service:
             command=command,
             user=self.user,
             groups=f"SupplementaryGroups={' '.join(self.groups)}\n" if self.groups else "",
-            config=quoted(str(self.config)),
+            # One path to the end of the line: blanks and quotes mean themselves.
+            config=str(self.config).replace("%", "%%"),
             watchdog=f"{self.watchdog_s:g}",
             state=self._state_lines(),
             home="read-only" if below_home else "yes",

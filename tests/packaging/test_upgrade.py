@@ -77,7 +77,7 @@ def test_bundle_installs_upgrades_and_rolls_back_when_no_index_can_be_reached(
     prefix, state, config = tmp_path / "opt", tmp_path / "state", tmp_path / "config"
     install = ["--prefix", str(prefix), "--python", sys.executable, "--link", str(tmp_path / "bin")]
     said = call(["sh", str(old_bundle / "install.sh"), *install], clean_environment)
-    old = os.readlink(prefix / "current").split("/")[-1]
+    old = (prefix / "current").readlink().name
     assert f"{prefix}/current is {old}" in said.stdout
     cell = str(tmp_path / "bin" / "cell")
     run = [cell, "run", "--parts", "2", "--speed", "0", "--headless", "--state", str(state)]
