@@ -16,8 +16,10 @@ import pytest
 
 from cell.ledger_schema import SCHEMA_VERSION
 
-ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(Path(__file__).parent))
+from upgrading import bundle_of
+
+ROOT = Path(__file__).resolve().parents[2]
 SOURCES = (
     "cell",
     "perception",
@@ -99,6 +101,28 @@ def clean_environment(dependencies: Path, tmp_path_factory: pytest.TempPathFacto
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
+
+
+@pytest.fixture(scope="session")
+def installed(
+    wheel_file: Path, wheels: ModuleType, clean_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A prefix into which a bundle was installed as a person does it, with pip and all."""
+    folder = tmp_path_factory.mktemp("installed")
+    bundle = bundle_of(wheels, wheel_file, folder)
+    words = ["sh", str(bundle / "install.sh"), "--prefix", str(folder / "opt"), "--python", sys.executable]
+    done = subprocess.run(
+        [*words, "--link", str(folder / "bin")],
+        env=clean_environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{folder}/opt/current is " in done.stdout
+    assert (folder / "bin" / "cell").resolve() == (folder / "opt/current/bin/cell").resolve()
+    return folder / "opt"
 
 
 @pytest.fixture(scope="session")
