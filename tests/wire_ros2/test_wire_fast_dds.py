@@ -64,7 +64,7 @@ def test_strings_arrive_in_order_when_fast_dds_talks(graph, fast_peer, start_pee
 def test_every_image_arrives_whole_when_fast_dds_listens(graph, fast_peer, start_peer, until):
     from sensor_msgs.msg import Image
 
-    publisher = graph.node("camera").create_publisher(Image, "/camera/image", 10)
+    publisher = graph.node("camera").create_publisher(Image, "/camera/image", IMAGES)
     peer = start_peer(fast_peer, "listen_image", IMAGES)
     peer.line("matched 1")
     until(lambda: publisher.get_subscription_count() == 1)

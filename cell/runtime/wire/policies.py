@@ -23,7 +23,7 @@ _UNLIMITED = -1
 _IGNORE_OWN_PARTICIPANT = 1
 
 # How long a reliable write may wait for slow readers, before the message goes into a backlog.
-MAX_BLOCKING_NS = 500_000_000
+MAX_BLOCKING_NS = 1_000_000_000
 
 
 @contextmanager

@@ -303,13 +303,15 @@ class WireTransport:
             self._graph.add_participant(*told)
         for found in changes.added:
             self._await_match(found)
+        if changes.added or changes.removed:
+            # Before the graph shows them: who sees a subscription there may publish at once.
+            self._refresh_all()
+        for found in changes.added:
             self._graph.add(found)
         for found in changes.removed:
             self._graph.remove(found)
         for participant in changes.participants_removed:
             self._graph.remove_participant(participant)
-        if changes.added or changes.removed:
-            self._refresh_all()
 
     def _look_again(self) -> bool:
         """Looks at what nothing wakes the thread for; gives whether it should do so soon again."""
