@@ -102,7 +102,11 @@ def resolve(target: Target, extras: Iterable[str] = ()) -> Resolution:
         # With source distributions too it resolves; then halving shows which packages have no wheel.
         pins, trouble = compile_pins([*words, *target.uv_words[:-2]])
         if pins is None:
-            raise SystemExit(f"{target.name}: {trouble}")
+            # Nothing but wheels is published of it, and none for this target.
+            named = re.findall(r"(\S+==\S+) has no (?:usable )?wheels", trouble)
+            if not named:
+                raise SystemExit(f"{target.name}: {trouble}")
+            return Resolution((), tuple(sorted(set(named))), ())
         missing = without_wheel(target, pins)
     locked = {line.split(";")[0].strip() for line in lock.read_text().splitlines() if not line.startswith("#")}
     free = next((re.compile(UNLOCKED[extra]) for extra in extras if extra in UNLOCKED), None)
