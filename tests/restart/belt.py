@@ -131,7 +131,9 @@ class Belt:
         out, _ = process.communicate()
         timer.cancel()
         lines = out.splitlines()
-        first = next((re.search(r"first state: (\w+) at ([\d.]+)", line) for line in lines if "first state:" in line), None)
+        first = next(
+            (re.search(r"first state: (\w+) at ([\d.]+)", line) for line in lines if "first state:" in line), None
+        )
         aborted_s = float(first[2]) - began_s if first is not None and first[1] == "Aborted" else None
         after = self.finished()
         lost = {key: line for key, line in before.items() if after.get(key) != line}

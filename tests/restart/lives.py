@@ -82,9 +82,7 @@ class Lives:
         defective: share of the parts that the arm is to take.
     """
 
-    def __init__(
-        self, home: Path, *, parts: int, seed: int, model: Path | None = None, defective: float = 0.5
-    ) -> None:
+    def __init__(self, home: Path, *, parts: int, seed: int, model: Path | None = None, defective: float = 0.5) -> None:
         self.home = home
         scenario = home / "scenario.yaml"
         scenario.write_text(yaml.safe_dump({"feed": {"defective_share": defective, "rate_per_min": 30.0}}))
