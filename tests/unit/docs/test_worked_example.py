@@ -1,0 +1,106 @@
+"""The driver that `docs/drivers.md` builds up: its files as they stand there, tested and found by the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from markdown_pages import ROOT, Page
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+LINE = "    drive:\n      model: ls_g100\n      port: sim:drive\n      unit: 1\n      baudrate: 9600\n"
+
+
+@pytest.fixture(scope="module")
+def package(page: dict[str, Page], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the page's files, installed as far as entry points are concerned."""
+    folder = tmp_path_factory.mktemp("ms300")
+    for block in page["drivers.md"].blocks:
+        if block.title is not None and "." in block.title:
+            (folder / block.title).write_text(block.text)
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    info = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    sections = [
+        f"[{group}]\n" + "".join(f"{name} = {target}\n" for name, target in points.items())
+        for group, points in project["entry-points"].items()
+    ]
+    (info / "entry_points.txt").write_text("\n".join(sections))
+    return folder
+
+
+def python(package: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": f"{package}{os.pathsep}{ROOT}"}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=package,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def config(page: Page, options: str) -> str:
+    """The params file of the simulated cell with the section that the page shows."""
+    section = next(block.text for block in page.blocks if block.title == "conveyor")
+    drive = section.split("ros__parameters:\n")[1].replace("/dev/serial/by-id/usb-drive", "sim:drive")
+    text = (ROOT / "launch" / "cell.params.yaml").read_text()
+    assert LINE in text
+    return text.replace(LINE, drive.replace("max_hz: 50", options))
+
+
+def test_its_own_test_passes_when_the_page_is_followed(package: Path) -> None:
+    assert sorted(path.name for path in package.glob("*.*")) == [
+        "cell_ms300-0.1.0.dist-info",
+        "cell_ms300.py",
+        "pyproject.toml",
+        "test_cell_ms300.py",
+    ]
+    tested = python(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_cell_ms300.py")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert "5 passed" in tested.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("hz = min(max(speed_mps / self._mps_per_hz, 0.0), self._max_hz)", "hz = speed_mps / self._mps_per_hz"),
+        ("STOP, FORWARD, RESET_BIT = 0x01, 0x12, 0x02", "STOP, FORWARD, RESET_BIT = 0x01, 0x22, 0x02"),
+        ("        self.stop()  # a reset never starts the belt\n", ""),
+    ],
+)
+def test_its_own_test_fails_when_the_driver_is_wrong(package: Path, tmp_path: Path, change: str, words: str) -> None:
+    driver = (package / "cell_ms300.py").read_text()
+    assert change in driver
+    for path in (*package.glob("*.py"), *package.glob("*.toml")):
+        (tmp_path / path.name).write_text(path.read_text())
+    (tmp_path / "cell_ms300.py").write_text(driver.replace(change, words))
+    info = next(package.glob("*.dist-info"))
+    (tmp_path / info.name).mkdir()
+    for path in info.iterdir():
+        (tmp_path / info.name / path.name).write_text(path.read_text())
+    tested = python(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_cell_ms300.py")
+    assert tested.returncode == 1, tested.stdout + tested.stderr
+
+
+def test_command_line_finds_it_when_it_is_installed(package: Path, page: dict[str, Page], tmp_path: Path) -> None:
+    good, bad = tmp_path / "cell.params.yaml", tmp_path / "wrong.params.yaml"
+    good.write_text(config(page["drivers.md"], "max_hz: 50"))
+    bad.write_text(config(page["drivers.md"], "max_Hz: 50"))
+    accepted = python(package, "-m", "cell.cli.main", "config", "check", str(good))
+    assert accepted.returncode == 0, accepted.stderr
+    refused = python(package, "-m", "cell.cli.main", "config", "check", str(bad))
+    assert refused.returncode == 2
+    # The page shows this very line, for its own file.
+    shown = next(block.text for block in page["drivers.md"].blocks if "max_Hz" in block.text)
+    assert refused.stderr.replace(str(bad), "cell.params.yaml") == shown
