@@ -20,6 +20,7 @@ from cell.cli.command import (
     positive_int,
     speed,
 )
+from cell.cli.interrupts import Interrupts
 from cell.cli.plan import Plan
 from cell.cli.simulator import simulator_of
 from cell.cli.state import StateFolder, default_state
@@ -141,16 +142,22 @@ def _run(args: argparse.Namespace, plan: Plan, state: StateFolder) -> int:
         )
         return ABORTED
     if not plan.in_one_process(args):
-        with contextlib.closing(Beside(args, plan, state, crashed=crashed)) as beside:
+        with Interrupts() as interrupts, contextlib.closing(Beside(args, plan, state, crashed=crashed)) as beside:
             from cell.cli.apart import ProcessRun  # noqa: PLC0415 (while the others start)
 
             run = ProcessRun(args, plan, state, crashed=crashed)
-            run.beside = beside
+            run.beside, run.interrupts = beside, interrupts
             with run as cell:
                 return cell.go()
     from cell.cli.running import LiveRun, LockstepRun  # noqa: PLC0415
 
     if args.speed == 1.0 and plan.choice is not None and SimFolder(state.path).alive:
         raise InputError("a cell sim runs on this state folder, and a run in one process has its own", file=state.path)
-    with (LiveRun if args.speed == 1.0 else LockstepRun)(args, plan, state, crashed=crashed) as cell:
-        return cell.go()
+    if args.speed != 1.0:
+        with LockstepRun(args, plan, state, crashed=crashed) as cell:
+            return cell.go()
+    with Interrupts() as interrupts:
+        live = LiveRun(args, plan, state, crashed=crashed)
+        live.interrupts = interrupts
+        with live as cell:
+            return cell.go()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -17,6 +15,7 @@ from rclpy.executors import SingleThreadedExecutor
 from cell.cli.domain import Alone, Domain
 from cell.cli.ending import Ending
 from cell.cli.graph import Graph, begin
+from cell.cli.interrupts import Interrupts
 from cell.cli.plan import Plan, page_of
 from cell.cli.reporting import Figures, StatusFigures, assemble
 from cell.cli.simulator import Hardware
@@ -204,7 +203,13 @@ class LockstepRun(Run):
 
 
 class LiveRun(Run):
-    """Real time: control on this thread, pictures on one of their own, each port on one of its own."""
+    """Real time: control on this thread, pictures on one of their own, each port on one of its own.
+
+    Attributes:
+        interrupts: entered; the run ends in order when a signal comes.
+    """
+
+    interrupts: Interrupts
 
     def go(self) -> int:
         # Every byte on a bus wakes a thread; with the usual 5 ms each would wait behind a picture that is judged.
@@ -222,19 +227,19 @@ class LiveRun(Run):
         self.undo.callback(watchdog.close)
         self.devices.start()
         began_s, wall_began_s = self.graph["supervisor"].now_s, time.perf_counter()
-        with signals_as_interrupt():
-            try:
-                while not self.ending():
-                    control.spin_once(timeout_sec=0.05)
-                    if vision is not None:
-                        vision.check()
-                    self.look_after()
-                    watchdog.look()
-            except KeyboardInterrupt:
-                watchdog.stopping()
-                self.stop(control)
+        try:
+            self.interrupts.listen()
+            while not self.ending():
+                control.spin_once(timeout_sec=0.05)
+                if vision is not None:
+                    vision.check()
+                self.look_after()
+                watchdog.look()
+        except KeyboardInterrupt:
             watchdog.stopping()
-            return self.finish(began_s, wall_began_s)
+            self.stop(control)
+        watchdog.stopping()
+        return self.finish(began_s, wall_began_s)
 
     def look_after(self) -> None:
         """Called again and again while the run goes on."""
@@ -248,19 +253,6 @@ class LiveRun(Run):
         ended = (State.STOPPED, State.ABORTED, State.COMPLETE)
         while supervisor.machine.state not in ended and time.monotonic() < until_s:
             control.spin_once(timeout_sec=0.05)
-
-
-class signals_as_interrupt:  # noqa: N801 (reads as a statement)
-    """SIGTERM raises KeyboardInterrupt like Ctrl-C does, while this is entered on the main thread."""
-
-    def __enter__(self) -> None:
-        self._before: Any = None
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-
-    def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)
 
 
 def tell_page(url: str, login: str | None) -> None:

@@ -253,6 +253,17 @@ def test_processes_end_in_order_when_the_cell_is_interrupted(cell: Cell) -> None
     assert not any(_lives(pid) for pid in children.values())
 
 
+def test_nothing_stays_when_the_cell_is_told_to_end_before_it_is_up(start: Start, tmp_path: Path) -> None:
+    process = start("--speed", "1", "--headless")
+    children = _wait_for(lambda: len(found := _children(process.pid)) == 2 and found, "the processes")
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0, err
+    assert "0 parts" in out
+    assert not any(_lives(pid) for pid in children.values())
+    assert not SimFolder(tmp_path / "state").alive
+
+
 def test_second_run_is_refused_in_one_line_when_one_is_on_the_state_folder(cell: Cell, start: Start) -> None:
     second = start("--speed", "1", "--headless", "--parts", "1")
     out, err = second.communicate(timeout=60)
