@@ -17,11 +17,12 @@ PAGE_BUILD := tests/unit/hmi/test_page_build.py
 RECIPE := pyproject.toml requirements.lock $(wildcard hatch_build.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check test-train docs lock bundle resolve clean
+.PHONY: help run install test sweep check test-train docs lock bundle resolve clean
 
 help:
 	@echo 'make run         install into $(VENV) and start the simulated cell (ARGS="--parts 50" passes flags on)'
 	@echo 'make test        install the tools, check the sources, run the tests'
+	@echo 'make sweep       lose the power at every write, kill the controller again and again; long'
 	@echo 'make check       ruff, mypy, the import contracts, the committed page'
 	@echo 'make test-train  install the training extra into $(TRAIN), run a smoke training'
 	@echo 'make docs        the documentation as a site, in build/site: open index.html'
@@ -61,9 +62,15 @@ $(VENV)/.tools: $(VENV)/.installed
 test: $(VENV)/.tools
 	@.ci/browser
 	@.ci/dds
+	@.ci/peers
 	@$(MAKE) check
 	@echo "running the tests"
-	@$(VENV)/bin/python -m pytest -m "not train"
+	@$(VENV)/bin/python -m pytest -m "not train and not sweep"
+
+# Every loss of power and many deaths of the controller over 200 parts: an hour or so on two cores.
+sweep: $(VENV)/.tools
+	@echo "running the long sweeps"
+	@$(VENV)/bin/python -m pytest -s -m sweep tests/restart
 
 check: $(VENV)/.tools
 	@echo "ruff"; $(VENV)/bin/ruff check --quiet . && $(VENV)/bin/ruff format --quiet --check .
