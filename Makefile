@@ -17,7 +17,7 @@ PAGE_BUILD := tests/unit/hmi/test_page_build.py
 RECIPE := pyproject.toml requirements.lock $(wildcard hatch_build.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test sweep check test-train docs lock bundle resolve clean
+.PHONY: help run install test sweep check test-train test-install docs lock bundle resolve clean
 
 help:
 	@echo 'make run         install into $(VENV) and start the simulated cell (ARGS="--parts 50" passes flags on)'
@@ -25,6 +25,7 @@ help:
 	@echo 'make sweep       lose the power at every write, kill the controller again and again; long'
 	@echo 'make check       ruff, mypy, the import contracts, the committed page'
 	@echo 'make test-train  install the training extra into $(TRAIN), run a smoke training'
+	@echo 'make test-install make a bundle, install it with the network off, kill upgrades at every step'
 	@echo 'make docs        the documentation as a site, in build/site: open index.html'
 	@echo 'make lock        resolve the versions in requirements*.lock anew'
 	@echo 'make bundle      every wheel of an offline installation in dist/ (TARGETS="py3.12-aarch64" or all, EXTRAS="dds")'
@@ -65,7 +66,7 @@ test: $(VENV)/.tools
 	@.ci/peers
 	@$(MAKE) check
 	@echo "running the tests"
-	@$(VENV)/bin/python -m pytest -m "not train and not sweep"
+	@$(VENV)/bin/python -m pytest -m "not train and not sweep and not install"
 
 # Every loss of power and many deaths of the controller over 200 parts: an hour or so on two cores.
 sweep: $(VENV)/.tools
@@ -99,6 +100,10 @@ $(VENV)/.docs: $(VENV)/.installed
 docs: $(VENV)/.docs
 	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict
 	@echo "the site is in build/site: open build/site/index.html"
+
+test-install: $(VENV)/.tools .venv-lock/bin/uv
+	@echo "running the tests of installing"
+	@$(VENV)/bin/python -m pytest -m install tests/packaging
 
 # What asks for wheels of other machines: uv resolves, pip fetches.
 .venv-lock/bin/uv:

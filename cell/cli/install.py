@@ -208,7 +208,7 @@ class UpgradeCommand:
     """Installs another version beside the one that runs and switches to it."""
 
     help = "install another version beside this one, back up the state, migrate it, and switch"
-    example = "sudo systemctl stop cellwright\nsudo cell upgrade bundle-0.2.0-py3.11-x86_64"
+    example = "sudo cell upgrade bundle-0.2.0-py3.11-x86_64"
 
     def configure(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("package", type=existing_path, metavar="WHEEL_OR_BUNDLE", help="a wheel, or a bundle")
@@ -229,7 +229,7 @@ class RollbackCommand:
     """Goes back to a version that is still installed."""
 
     help = "go back to the version before, with the state of then or of now"
-    example = "sudo systemctl stop cellwright\nsudo cell rollback --restore-state"
+    example = "sudo cell rollback --restore-state"
 
     def configure(self, parser: argparse.ArgumentParser) -> None:
         _add_places(parser)

@@ -20,18 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from upgrading import bundle_of
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = (
-    "cell",
-    "perception",
-    "policies",
-    "sim",
-    "launch",
-    "pyproject.toml",
-    "hatch_build.py",
-    "README.md",
-    "LICENSE",
-    "cellwright_rclpy.pth",
-)
+SOURCES = ("cell", "perception", "policies", "sim", "launch")
 NEXT = "9.0.0"
 OURS = re.compile(r"_*(editable|cellwright)|pip\b|pip-|.*\.pth$")
 
@@ -54,11 +43,10 @@ def next_wheel_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of a copy of this tree that is a version and a schema of the ledger further."""
     tree = tmp_path_factory.mktemp("tree")
     for name in SOURCES:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
-        else:
-            shutil.copy(source, tree / name)
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
+    for path in ROOT.iterdir():
+        if path.is_file() and path.suffix != ".whl":
+            shutil.copy(path, tree)
     edit(tree / "pyproject.toml", r'^version = ".*"$', f'version = "{NEXT}"')
     schema = SCHEMA_VERSION
     edit(tree / "cell/ledger_schema.py", r"^SCHEMA_VERSION = \d+$", f"SCHEMA_VERSION = {schema + 1}")
