@@ -96,9 +96,9 @@ $(VENV)/.docs: $(VENV)/.installed
 	@$(VENV)/bin/python -m pip install --quiet -c requirements.lock -e '.[docs]'
 	@touch $@
 
-# The variable silences an advertisement.
+# The variable silences an advertisement. With --quiet nothing would count as a warning, and so nothing fail.
 docs: $(VENV)/.docs
-	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 	@echo "the site is in build/site: open build/site/index.html"
 
 test-install: $(VENV)/.tools .venv-lock/bin/uv
