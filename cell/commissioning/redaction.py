@@ -29,7 +29,7 @@ SPLIT_LEAST: Final = 10
 """From this length on a value is looked for in pieces."""
 
 NAME: Final = (
-    r"(?:[A-Za-z0-9]+[_.-])*(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|api[_-]?key|apikey|access[_-]?key|"
+    r"(?:[A-Za-z0-9]{1,40}[_.-]){0,12}(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|api[_-]?key|apikey|access[_-]?key|"
     r"private[_-]?key|secret[_-]?key|signing[_-]?key|encryption[_-]?key|credentials?|authorization|auth|cookie|"
     r"session[_-]?id|bearer|psk|pin|wpa|community|dsn|connection[_-]?string)(?:[_.-]?(?:value|text|key|id|hash|[0-9]+))?"
 )
@@ -42,8 +42,8 @@ PLAIN_WORDS: Final = frozenset(("", *_PLAIN.split()))
 
 _NAMED: Final = re.compile(
     # The name, perhaps in quotation marks that are themselves escaped, then = or :, or --name and a blank.
-    r"(?P<head>(?<![A-Za-z0-9])(?:(?P<quote>\\*[\"']?)" + NAME + r"(?P=quote)\s*[:=]\s*|--" + NAME + r"[ \t]+))"
-    r"(?:(?P<open>\\*[\"'])(?P<quoted>(?:(?!(?P=open)).){1,4096}?)(?P=open)|(?P<bare>[^\s,;&\"'}\]][^\s,;&\"'}\]]*))",
+    r"(?P<head>(?<![A-Za-z0-9\\])(?:(?P<quote>\\{0,8}[\"']?)" + NAME + r"(?P=quote)\s*[:=]\s*|--" + NAME + r"[ \t]+))"
+    r"(?:(?P<open>\\{0,8}[\"'])(?P<quoted>(?:(?!(?P=open)).){1,4096}?)(?P=open)|(?P<bare>[^\s,;&\"'}\]](?:[^\s,;\"'}\]]|[,;](?=[^\s\"'}\]]))*))",
     re.IGNORECASE,
 )
 _BLOCK: Final = re.compile(
@@ -51,8 +51,14 @@ _BLOCK: Final = re.compile(
     r"(?P<body>(?:(?P=indent)[ \t]+\S.*(?:\n|\Z)|[ \t]*\n)+|(?:(?P=indent)[ \t]*-[ \t].*(?:\n|\Z))+)",
     re.IGNORECASE | re.MULTILINE,
 )
+_LINE: Final = re.compile(
+    # YAML, ini and environment files: a name begins the line, and all that follows is its value.
+    r"^(?P<head>[ \t]*(?:-[ \t]+)?(?:export[ \t]+)?" + NAME + r"[ \t]*(?::[ \t]|=)[ \t]*)"
+    r"(?P<value>[^\s\"'{\[|>#][^\n]*?)(?P<tail>[ \t]+#[^\n]*|[ \t\r]*)$",
+    re.IGNORECASE | re.MULTILINE,
+)
 _GROUP: Final = re.compile(
-    r"(?P<head>(?<![A-Za-z0-9])(?P<quote>\\*[\"']?)" + NAME + r"(?P=quote)\s*[:=]\s*)"
+    r"(?P<head>(?<![A-Za-z0-9\\])(?P<quote>\\{0,8}[\"']?)" + NAME + r"(?P=quote)\s*[:=]\s*)"
     r"(?P<body>\[[^\]\[]{0,8192}\]|\{[^{}]{0,8192}\})",
     re.IGNORECASE,
 )
@@ -70,7 +76,8 @@ _QUERY: Final = re.compile(
 _PRIVATE_KEY: Final = re.compile(
     r"-----BEGIN (?P<kind>[A-Z0-9 ]*PRIVATE KEY)-----.*?(?:-----END (?P=kind)-----|\Z)", re.DOTALL
 )
-_KEY_TAIL: Final = re.compile(r"(?:^[A-Za-z0-9+/=\\n\s]{16,}$\n?)*^.*-----END [A-Z0-9 ]*PRIVATE KEY-----", re.MULTILINE)
+_KEY_END: Final = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----")
+_KEY_LINE: Final = re.compile(r"[A-Za-z0-9+/=]{16,}")
 _SHAPES: Final = tuple(
     re.compile(pattern)
     for pattern in (
@@ -87,7 +94,7 @@ _SHAPES: Final = tuple(
 )
 _RANDOM: Final = re.compile(r"(?<![A-Za-z0-9_+/=.-])[A-Za-z0-9_+/-]{28,128}={0,2}(?![A-Za-z0-9_+/=-])")
 _HASH: Final = re.compile(r"[0-9a-fA-F]+")
-_EMAIL: Final = re.compile(r"\b[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}\b")
+_EMAIL: Final = re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b")
 _HOME: Final = re.compile(r"(?P<base>/(?:home|Users))/(?P<who>[^/\s:\"',;)\]}]+)")
 _SEPARATORS: Final = re.compile(r"(?:\\[nrt]|[\s\"'\\+,])+")
 """What may stand between the pieces of a value that was split."""
@@ -184,12 +191,13 @@ class Redactor:
 
     def _names_and_shapes(self, text: str) -> str:
         text = _PRIVATE_KEY.sub(lambda found: self._key(found[0]), text)
-        text = _KEY_TAIL.sub(lambda found: self._key(found[0]), text)
+        text = self._key_tails(text)
         text = _USERINFO.sub(self._userinfo, text)
         text = _QUERY.sub(lambda found: found["head"] + self._hide(found["value"]), text)
         text = _SCHEME.sub(lambda found: f"{found['kind']} {self._credentials(found['value'])}", text)
         text = _BLOCK.sub(self._block, text)
         text = _GROUP.sub(self._group, text)
+        text = _LINE.sub(self._line, text)
         text = _NAMED.sub(self._named, text)
         for shape in _SHAPES:
             text = shape.sub(lambda found: self._hide(found[0]), text)
@@ -202,6 +210,18 @@ class Redactor:
                 self._note(line)
         self.count += 1
         return f"{REDACTED} (a private key)"
+
+    def _key_tails(self, text: str) -> str:
+        """Keys whose beginning was cut off: the lines before their end."""
+        while (found := _KEY_END.search(text)) is not None:
+            begin = text.rfind("\n", 0, found.start()) + 1
+            while begin > 0:
+                above = text.rfind("\n", 0, begin - 1) + 1
+                if not _KEY_LINE.fullmatch(text[above : begin - 1].strip()):
+                    break
+                begin = above
+            text = text[:begin] + self._key(text[begin : found.end()]) + text[found.end() :]
+        return text
 
     def _userinfo(self, found: re.Match[str]) -> str:
         if found["word"] is not None:
@@ -242,6 +262,11 @@ class Redactor:
         self._note("".join(parts))
         self.count += 1
         return f'{found["head"]}"{REDACTED}"'
+
+    def _line(self, found: re.Match[str]) -> str:
+        if _WORKING_FOLDER.match(found[0]):
+            return found[0]
+        return f"{found['head']}{self._hide(found['value'])}{found['tail']}"
 
     def _named(self, found: re.Match[str]) -> str:
         if _WORKING_FOLDER.match(found[0]):

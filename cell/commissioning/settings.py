@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cell.config import NodeConfig
+from cell.config import EVERY_NODE, NodeConfig
 from cell.drivers import catalogue
 from cell.drivers.spec import DeviceSpec
 from cell.kinematics import DeltaGeometry, reachable
@@ -215,7 +215,10 @@ def _apart(configs: Sequence[NodeConfig]) -> Iterator[InputError]:
         for node in knowing[1:]:
             first, mine, others = knowing[0], getattr(node.parameters, key), getattr(knowing[0].parameters, key)
             if mine != others:
-                origin = node.origin(key) if key in node.origins else first.origin(key)
+                # Where one node has its own, that is the odd one; /** is meant for all.
+                origins = [origin for origin in (node.origin(key), first.origin(key)) if origin.line is not None]
+                own = [origin for origin in origins if not str(origin.key).startswith(EVERY_NODE)]
+                origin = (own or origins or [node.origin(key)])[0]
                 yield origin.error(
                     f"{node.name} has {_shown(mine)} and {first.name} {_shown(others)}: set it under /**"
                 )
