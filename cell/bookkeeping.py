@@ -45,24 +45,24 @@ class Books:
         self._early: dict[int, list[Ruling]] = {}
         self._mark: Ack | None = None
         self._refused: str | None = None
+        self._unfit = False
 
     @property
     def trouble(self) -> str | None:
         """Why the cell should suspend: the disk refuses lines or is nearly full; None while all is well."""
-        if self.ledger.error is not None:
-            return self.ledger.error
-        if self.ledger.space_low():
-            return "the ledger's disk is nearly full"
-        return self._refused
+        trouble = self.ledger.trouble
+        if trouble is None and self.ledger.backlog == 0:
+            self._refused = self._refused if self._unfit else None
+        return trouble or self._refused
 
     def _keep(self, write: Callable[[], Ack]) -> Ack | None:
         """Write a line; what the disk refuses stays queued in the ledger and is tried again with the next one."""
         try:
             ack = write()
         except LedgerError as error:
-            self._refused = str(error)
-            return None
-        self._refused = None
+            self._refused, self._unfit = str(error), error.ack is None
+            return error.ack
+        self._refused, self._unfit = None, False
         return ack
 
     def part(self, part_id: int) -> BeltPart | None:

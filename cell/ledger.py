@@ -12,7 +12,6 @@ is lost only with the process.
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
 import threading
 from collections import deque
@@ -23,6 +22,7 @@ from types import TracebackType
 from typing import Any
 
 from cell.accounts import Fate, Tally
+from cell.ledger_room import Room
 from cell.ledger_schema import INSERT, PartRecord, prepare, reconcile, records
 from cell.reconciliation import Key, Reconciliation
 from perception.errors import InputError
@@ -32,7 +32,15 @@ _UNFIT = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingErr
 
 
 class LedgerError(RuntimeError):
-    """A line could not be written or does not fit what stands in the ledger."""
+    """A line could not be written or does not fit what stands in the ledger.
+
+    Attributes:
+        ack: of a line that the disk refuses for now; it waits, and is settled once it is written.
+    """
+
+    def __init__(self, words: str, ack: Ack | None = None) -> None:
+        super().__init__(words)
+        self.ack = ack
 
 
 @dataclass(slots=True, eq=False)
@@ -83,12 +91,20 @@ class Ledger:
     """One run's writes and the file's reads. Use ``Ledger.open``."""
 
     def __init__(
-        self, connection: sqlite3.Connection, path: str, run_id: int, *, threaded: bool, retry_s: float
+        self,
+        connection: sqlite3.Connection,
+        path: str,
+        run_id: int,
+        *,
+        threaded: bool,
+        retry_s: float,
+        room: Room | None = None,
     ) -> None:
         self._connection = connection
         self._path = path
         self.run_id = run_id
         self._retry_s = retry_s
+        self._room = room
         self._database = threading.Lock()
         self._wake = threading.Condition()
         self._queue: deque[_Write] = deque()
@@ -115,6 +131,7 @@ class Ledger:
         versions: dict[str, str] | None = None,
         threaded: bool = False,
         retry_s: float = 0.5,
+        keep_room: bool = False,
     ) -> tuple[Ledger, Reconciliation | None]:
         """Opens or creates the file, sees to what earlier runs left open, and begins a run.
 
@@ -126,6 +143,7 @@ class Ledger:
             started_s: of the run, on the clock of all later stamps.
             threaded: writes are queued for a writer thread; otherwise each happens before its call returns.
             retry_s: between two tries while the disk refuses.
+            keep_room: watch the disk's free space, and keep a little of it back for this ledger's lines.
 
         Returns:
             The ledger, and what was found open, or None where every earlier run was closed and accounted for.
@@ -158,7 +176,8 @@ class Ledger:
             if connection is not None:
                 connection.close()
             raise
-        return cls(connection, name, run_id, threaded=threaded, retry_s=retry_s), found
+        room = Room(Path(name)) if keep_room and name != ":memory:" else None
+        return cls(connection, name, run_id, threaded=threaded, retry_s=retry_s, room=room), found
 
     def enter(
         self,
@@ -293,6 +312,19 @@ class Ledger:
         return self._error
 
     @property
+    def trouble(self) -> str | None:
+        """Why the cell should suspend: the disk refuses lines, or is nearly full; None while all is well.
+
+        Asked again and again; where there is no thread, lines that wait are tried again with it.
+        """
+        if self._thread is None and self._queue and not self._closed:
+            self._drain()
+        if self._error is not None:
+            return f"the ledger's disk takes no lines: {self._error}"
+        low = not self._closed and self._room is not None and self._room.low()
+        return "the ledger's disk is nearly full" if low else None
+
+    @property
     def refused(self) -> tuple[str, ...]:
         """Lines that the schema refused for good, the newest hundred: each is a fault of the bookkeeping before it."""
         with self._wake:
@@ -303,12 +335,6 @@ class Ledger:
         """Writes that are not settled yet."""
         with self._wake:
             return len(self._queue)
-
-    def space_low(self, least_bytes: int = 50_000_000) -> bool:
-        """Little room is left on the ledger's disk: time to suspend, before a line can be lost."""
-        if self._path == ":memory:":
-            return False
-        return shutil.disk_usage(Path(self._path).parent).free < least_bytes
 
     def _count(self, write: _Write) -> None:
         table, values = write.lines[0]
@@ -348,6 +374,8 @@ class Ledger:
         finally:
             self._closed = True
             self._connection.close()
+            if self._room is not None:
+                self._room.close()
         if self._queue:
             raise LedgerError(f"{self._path}: {len(self._queue)} lines could not be written: {self._error}")
 
@@ -365,6 +393,8 @@ class Ledger:
             self._stop()
             self._closed = True
             self._connection.close()
+            if self._room is not None:
+                self._room.close()
 
     def _stop(self) -> None:
         if self._thread is not None:
@@ -386,7 +416,7 @@ class Ledger:
             if write.ack.error is not None:
                 raise LedgerError(write.ack.error)
             if not write.ack.durable:
-                raise LedgerError(f"{self._path}: {self._error}")
+                raise LedgerError(f"{self._path}: {self._error}", write.ack)
         return write.ack
 
     def _work(self) -> None:
@@ -403,6 +433,9 @@ class Ledger:
 
     def _drain(self) -> bool:
         """Writes all that is queued in one transaction; False where the disk refused, everything then stays queued."""
+        return self._write_all() or (self._room is not None and self._room.give_way() and self._write_all())
+
+    def _write_all(self) -> bool:
         with self._wake:
             batch = list(self._queue)
         refused: dict[int, str] = {}

@@ -25,6 +25,8 @@ AT_SPEED = 0.8
 # An acting state that is not done by then has failed: the belt's ramp takes 1 s, a pick that is under way 4 s.
 ACTING_LIMIT_S = 15.0
 ABORTING_LIMIT_S = 3.0
+# A cause outside the cell has to be gone for so long before a suspended cell goes on.
+WELL_S = 1.0
 # Devices and inputs may take this long after the start before silence counts as a fault.
 GRACE_S = 3.0
 
@@ -74,6 +76,13 @@ class Supervision:
             self._pending = [Event.RESET, Event.START]
         self._first_s: float | None = None
         self._entered_s = 0.0
+        self._suspended_by_itself = False
+        self._well_s: float | None = None
+
+    @property
+    def suspended_by_itself(self) -> bool:
+        """Suspended for a cause outside the cell, with which it goes on; not by somebody's command."""
+        return self._suspended_by_itself
 
     @property
     def starting(self) -> bool:
@@ -83,6 +92,7 @@ class Supervision:
     def command(self, event: Event, by: str, now_s: float) -> Transition | Refusal:
         """An operator's command; a pending autostart ends with it."""
         self._pending = []
+        self._suspended_by_itself = False
         return self._handle(event, f"{event.title} by {by}", now_s)
 
     def step(self, seen: Observations, now_s: float) -> None:
@@ -103,7 +113,10 @@ class Supervision:
                 self._pending.pop(0)
                 return
         if state is State.EXECUTE and seen.suspend is not None:
-            self._handle(Event.SUSPEND, seen.suspend, now_s)
+            self._suspended_by_itself = isinstance(self._handle(Event.SUSPEND, seen.suspend, now_s), Transition)
+        elif state is State.SUSPENDED and self._suspended_by_itself and self._cause_is_gone(seen, now_s):
+            self._suspended_by_itself = False
+            self._handle(Event.UNSUSPEND, "what it was suspended for is over", now_s)
         elif state is State.EXECUTE and seen.hold is not None:
             self._handle(Event.HOLD, seen.hold, now_s)
         elif self._done(state, seen, now_s):
@@ -112,6 +125,15 @@ class Supervision:
             self._handle(Event.STATE_COMPLETE, why, now_s)
         elif state in BELT_RUNS | ENDING and state is not State.EXECUTE and now_s - self._entered_s > ACTING_LIMIT_S:
             self._handle(Event.ABORT, f"{state.title} did not end within {ACTING_LIMIT_S:.0f} s", now_s)
+
+    def _cause_is_gone(self, seen: Observations, now_s: float) -> bool:
+        """For a while, so that a disk on the brink does not start and stop the belt."""
+        if seen.suspend is not None or seen.faults or seen.not_ready or not seen.safety_fresh:
+            self._well_s = None
+            return False
+        if self._well_s is None:
+            self._well_s = now_s
+        return now_s - self._well_s >= WELL_S
 
     def _abort_cause(self, seen: Observations, now_s: float) -> str | None:
         if seen.estop_ok is False:

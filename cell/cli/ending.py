@@ -14,6 +14,8 @@ BOOKS_S = 5.0
 CLEAR_S = 10.0
 # A cell that waits for an operator waits for ever where there is none.
 HELD_S = 5.0
+# ... but a full disk is somebody else's, who may well see to it.
+SUSPENDED_S = 120.0
 # Everything answers within seconds, on a loaded machine within many; what has not come up by then does not.
 START_S = 60.0
 
@@ -90,7 +92,7 @@ class Ending:
             return False
         if self._held_s is None:
             self._held_s = now_s
-        if now_s - self._held_s > HELD_S:
+        if now_s - self._held_s > (SUSPENDED_S if self._supervisor.goes_on_by_itself else HELD_S):
             self._supervisor.give(Event.ABORT, f"the run's end, {state.title} with nobody there")
         return True
 

@@ -90,7 +90,7 @@ class PickerNode(CellNode):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         seed = int(self.setting("seed", -1))
         ledger, reconciled = Ledger.open(
-            path, started_s=self.now_s, seed=seed if seed >= 0 else None, threaded=not simulated_time
+            path, started_s=self.now_s, seed=seed if seed >= 0 else None, threaded=not simulated_time, keep_room=True
         )
         limits = AccountLimits(window_end_m=last_m, belt_end_m=float(self.setting("belt_end_m", 1.10)))
         self.books = Books(Accounts(limits), ledger, reconciled)

@@ -82,6 +82,11 @@ class SupervisorNode(CellNode):
         return self._supervision.starting
 
     @property
+    def goes_on_by_itself(self) -> bool:
+        """It is suspended for a cause outside the cell and goes on when that is over."""
+        return self._supervision.suspended_by_itself
+
+    @property
     def waits_for(self) -> tuple[str, ...]:
         """What still has to come up before the cell may start, in words."""
         seen = self._observe()
@@ -192,6 +197,9 @@ class SupervisorNode(CellNode):
 
     def _publish_alarms(self, now_s: float) -> None:
         active = self._faults(now_s)
+        suspend = self._health["ledger"].values.get("suspend") if "ledger" in self._health else None
+        if suspend is not None:
+            active.insert(0, ("ledger", suspend))
         if self.machine.state in (State.ABORTING, State.ABORTED):
             active.insert(0, ("abort", self._reason() or "aborted"))
         if tuple(active) == self._alarmed:

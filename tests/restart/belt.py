@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import random
 import re
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from truth import ACCOUNTS, NEAR_M, findings
 
 from cell.simfolder import SimFolder
 
@@ -26,8 +26,6 @@ VICTIM = Path(__file__).with_name("victim.py")
 PARAMS = Path(__file__).resolve().parents[2] / "launch" / "cell.params.yaml"
 PHASES = ("approach", "grip", "verify", "carry", "place", "retreat")
 LIMIT_S = 120.0
-NEAR_M = 0.045
-"""The middle of a part of which the camera saw a piece is this near to the part's own; neighbours are farther."""
 
 
 @dataclass
@@ -116,8 +114,10 @@ class Belt:
         before = self.finished()
         began_s = time.monotonic()
         process = subprocess.Popen(
-            [sys.executable, str(VICTIM), "run", f"params:={self.params}", "--headless", "--clear"]
-            + ["--state", str(self.state), *words],
+            [
+                *(sys.executable, str(VICTIM), "run", f"params:={self.params}", "--headless", "--clear"),
+                *("--state", str(self.state), *words),
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -187,42 +187,7 @@ class Belt:
 
     def findings(self) -> list[str]:
         """What ledger and referee do not agree on; the belt is empty and no controller runs."""
-        wrong: list[str] = []
-        accounts = self.rows(
-            "SELECT part.run_id, part.part_id, belt_x_m, y_m, fate, bin FROM part"
-            " LEFT JOIN sighting USING (run_id, part_id) LEFT JOIN fate USING (run_id, part_id)"
-            " ORDER BY part.run_id, part.part_id"
-        )
-        parts = self.truth()
-        owners: dict[int, list[str]] = {part["number"]: [] for part in parts}
-        for run_id, part_id, x_m, y_m, fate, bin_name in accounts:
-            name = f"part {part_id} of run {run_id}"
-            off_m, part = min(
-                ((math.hypot(p["belt_x_m"] - x_m, p["y_m"] - y_m), p) for p in parts), key=lambda pair: pair[0]
-            )
-            if off_m > NEAR_M:
-                wrong.append(f"{name} never was: the nearest part lay {off_m:.3f} m away")
-                continue
-            owners[part["number"]].append(name)
-            place = (part["place"], part["bin"])
-            expected = {
-                "sorted": [("bin", bin_name)],
-                "rejected": [("bin", bin_name)],
-                "passed": [("good_stream", "")],
-                "missed": [("good_stream", "")],
-                "dropped": [("floor", ""), ("good_stream", "")],
-            }
-            if fate is None:
-                wrong.append(f"{name} has no fate")
-            elif fate != "unknown" and place not in expected[fate]:
-                wrong.append(f"{name} is {fate} {bin_name}, but lies in {' '.join(place)}")
-        for number, names in owners.items():
-            part = parts[number]
-            if not names:
-                wrong.append(f"physical part {number} (belt {part['belt_x_m']:.3f}) was lost: it has no account")
-            elif len(names) > 1:
-                wrong.append(f"physical part {number} was counted {len(names)} times: {', '.join(names)}")
-        return wrong
+        return findings(self.rows(ACCOUNTS), self.truth(), NEAR_M)
 
     def close(self) -> None:
         self.hardware.send_signal(signal.SIGTERM)

@@ -14,6 +14,7 @@ import pytest
 
 from cell.accounts import Fate
 from cell.ledger import Ack, Ledger, LedgerError, ended_badly
+from cell.ledger_room import Room
 from cell.ledger_schema import SCHEMA_VERSION
 from perception.errors import InputError
 
@@ -394,10 +395,13 @@ def test_open_refuses_when_another_writer_holds_the_file(tmp_path: Path, monkeyp
 
 
 def test_low_space_is_said_when_the_disk_has_less_than_asked(tmp_path: Path) -> None:
-    ledger = _open(tmp_path / "l.db")
-    assert not ledger.space_low(1)
-    assert ledger.space_low(shutil.disk_usage(tmp_path).total + 1)
+    assert not Room(tmp_path / "l.db", least_bytes=1, kept_bytes=0).low()
+    assert Room(tmp_path / "l.db", least_bytes=shutil.disk_usage(tmp_path).total + 1, kept_bytes=0).low()
+    ledger = _open(tmp_path / "l.db", keep_room=True)
+    assert ledger.trouble is None
+    assert (tmp_path / "l.reserve").stat().st_size > 1_000_000
     ledger.close(1.0)
+    assert not (tmp_path / "l.reserve").exists()
 
 
 def test_no_bad_end_is_seen_when_the_file_is_still_empty(tmp_path: Path) -> None:
