@@ -197,7 +197,8 @@ def reconcile(connection: sqlite3.Connection, by_run_id: int, at_s: float) -> Re
     for run_id, part_id, verdict, was_picked, *place in rows:
         key = (int(run_id), int(part_id))
         if not was_picked and place[0] is not None:
-            awaited.append(Awaited(key, *place, judged=verdict != "pending"))
+            belt_x_m, y_m, length_m, width_m = place
+            awaited.append(Awaited(key, belt_x_m, y_m, length_m, width_m, judged=verdict != "pending"))
             continue
         (held if was_picked else lost).append(key)
         where, words = ("hand", "picked") if was_picked else ("belt", "on the belt")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -28,7 +29,9 @@ def run(coroutine: Any) -> None:
     async def limited() -> None:
         await asyncio.wait_for(coroutine, LONG_S)
 
-    asyncio.run(limited())
+    # On a thread of its own: the browser's tests leave a loop that runs on the main one.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, limited()).result()
 
 
 def test_messages_wait_for_the_callback_before_when_not_concurrent(graph: Any) -> None:
