@@ -15,6 +15,8 @@ from collections.abc import Callable
 
 # How long a descriptor may wait for an executor that has left to run a callback, s.
 _TAKE_OVER_S = 0.01
+# How long an executor waits for the own thread to let go, s: what comes for it meanwhile waits as long.
+_HAND_OVER_S = 0.001
 # `select` takes no descriptor from here on (FD_SETSIZE).
 _SELECT_LIMIT = 1024
 
@@ -87,8 +89,10 @@ class Pump:
             if not self._leads_itself:
                 return False
             self._poke()
-            # The own thread lets go as soon as it has run what it has just been woken for.
-            self._leading.acquire()
+            # The own thread lets go as soon as it has run what it has just been woken for. Another may be quicker, and
+            # keep the place for long: nobody could wake this executor here, so it does not stay.
+            if not self._leading.acquire(timeout=_HAND_OVER_S):
+                return False
         self._turns += 1
         self._led = True
         try:

@@ -138,3 +138,15 @@ def test_high_descriptors_are_watched_when_select_cannot(pump: Pump, wake: int) 
     for fileno in (low, high, writer):
         os.close(fileno)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_executor_waits_in_its_own_way_when_the_place_it_was_promised_goes_to_another(pump: Pump, wake: int) -> None:
+    # As it is when the own thread lets go and another executor is quicker: nobody could wake the one who came too late.
+    pump._leading.acquire()
+    pump._leads_itself = True
+    led: list[bool] = []
+    late = threading.Thread(target=lambda: led.append(pump.wait(wake, None)), daemon=True)
+    late.start()
+    late.join(20.0)
+    assert led == [False]
+    pump._leading.release()
