@@ -69,6 +69,7 @@ class _Pick:
     bin: str = ""
     reason: str = ""
     leaving: PickOutcome | None = None
+    emptying: bool = False
     marked_s: float = field(default=-math.inf)
 
 
@@ -161,6 +162,9 @@ class PickSequence:
             return
         belt, gripper = inputs.belt, inputs.gripper
         if belt is None or gripper is None:
+            return
+        if pick.opening is None and gripper.object_detected:
+            self._empty_hand(pick, work)
             return
         if pick.opening is None:
             width_m = min(pick.job.width_m + self.settings.clearance_m, self.settings.stroke_m)
@@ -317,12 +321,52 @@ class PickSequence:
         motion, outcome = self._motion, pick.leaving
         if outcome is None:
             return
+        if pick.emptying and self._emptying(pick, outcome, work):
+            return
         ended = motion is None or evidence.failed(inputs.arm, self._goal) or evidence.arrived(inputs.arm, self._goal)
         if ended or (motion is not None and now > motion.end_s + self.settings.arm_late_s):
             if not evidence.arrived(inputs.arm, self._goal):
                 self._motion = None
             work.outcome = outcome
             self._reset()
+
+    def _empty_hand(self, pick: _Pick, work: _Work) -> None:
+        """Something is in the hand before anything was taken: a crash or an emergency stop left it there, and nobody
+        can say what it is. It goes where parts go that nobody could judge; then the pick may begin anew."""
+        state = self._state(work.inputs, work.now)
+        if state is None:
+            work.note = "waits for the arm to rest"
+            return
+        reject = self.settings.reject_bin
+        motion = self.planner.plan_lift_and_place(state, work.now + self.settings.lead_s, self.settings.bins_m[reject])
+        if isinstance(motion, Infeasible):
+            self._finish(
+                pick, RETRY, f"the hand is not empty, and no way to the bin: {motion.reason}", work, fault=True
+            )
+            return
+        pick.emptying = True
+        pick.leaving = self._outcome(pick, RETRY, "the hand was not empty: what it held is rejected", fault=False)
+        self._phase = Phase.RETREAT
+        self._send(motion, work)
+
+    def _emptying(self, pick: _Pick, outcome: PickOutcome, work: _Work) -> bool:
+        """On the way to the bin with what was in the hand, or opening over it; False once all is done."""
+        gripper, now, motion = work.inputs.gripper, work.now, self._motion
+        if not evidence.arrived(work.inputs.arm, self._goal):
+            late = motion is None or now > motion.end_s + self.settings.arm_late_s
+            if late or evidence.failed(work.inputs.arm, self._goal):
+                self._fault_with(pick, RETRY, "the hand is not empty, and the arm does not reach the bin", work)
+            return True
+        if pick.releasing is None:
+            pick.releasing = self._command(self.settings.stroke_m, now, work)
+            return True
+        answered = gripper is not None and evidence.answers(self.settings, gripper, pick.releasing)
+        if gripper is not None and answered and gripper.at_request and not gripper.moving:
+            return False
+        opening_s = self.settings.stroke_m / self.settings.gripper_speed_mps
+        if now > pick.releasing.at_s + self.settings.release_s + opening_s:
+            self._fault_with(pick, RETRY, "the gripper did not open over the bin", work)
+        return True
 
     # --- how a pick ends
 
@@ -341,9 +385,12 @@ class PickSequence:
     def _fault(self, pick: _Pick, reason: str, work: _Work) -> None:
         """Something failed with the part in the fingers: the arm stops, the gripper keeps its hold, nobody can say
         more."""
+        self._fault_with(pick, Fate.UNKNOWN, reason, work)
+
+    def _fault_with(self, pick: _Pick, word: Fate | str, reason: str, work: _Work) -> None:
         work.arm_cancel = self._motion is not None
         self._motion = None
-        self._finish(pick, Fate.UNKNOWN, reason, work, fault=True)
+        self._finish(pick, word, reason, work, fault=True)
 
     def _leave(self, pick: _Pick, word: Fate | str, reason: str, work: _Work, *, fault: bool = False) -> None:
         """Off the part and up; the outcome is told when the arm stands."""

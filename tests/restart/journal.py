@@ -21,7 +21,7 @@ SECTOR = 512
 
 @dataclass(frozen=True)
 class Operation:
-    """``what``: write, truncate, sync, delete, sync folder; or ``note``, somebody else's word at its place in the order."""
+    """``what``: write, truncate, sync, delete, sync folder; or ``note``, somebody else's word in the order."""
 
     what: str
     file: str = ""

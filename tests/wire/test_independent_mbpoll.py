@@ -10,7 +10,9 @@ from collections.abc import Callable
 import pytest
 
 MBPOLL = shutil.which("mbpoll")
-pytestmark = pytest.mark.skipif(MBPOLL is None, reason="mbpoll is not installed (Debian and Ubuntu: apt install mbpoll)")
+pytestmark = pytest.mark.skipif(
+    MBPOLL is None, reason="mbpoll is not installed (Debian and Ubuntu: apt install mbpoll)"
+)
 
 INPUTS, HOLDING = "3", "4"
 Ask = Callable[..., "tuple[int, dict[int, int], str]"]
