@@ -99,15 +99,15 @@ def resolve(target: Target, extras: Iterable[str] = ()) -> Resolution:
     pins, trouble = compile_pins([*words, *target.uv_words])
     missing: tuple[str, ...] = ()
     if pins is None:
-        # With source distributions too it resolves; then halving shows which packages have no wheel.
+        named = re.findall(r"([\w.-]+==[^\s,]+) has no (?:usable )?wheels", trouble)
+        # With source distributions too it may resolve; that shows the other packages.
         pins, trouble = compile_pins([*words, *target.uv_words[:-2]])
         if pins is None:
-            # Nothing but wheels is published of it, and none for this target.
-            named = re.findall(r"(\S+==\S+) has no (?:usable )?wheels", trouble)
             if not named:
                 raise SystemExit(f"{target.name}: {trouble}")
             return Resolution((), tuple(sorted(set(named))), ())
-        missing = without_wheel(target, pins)
+        others = [pin for pin in pins if pin not in named]
+        missing = (*(pin for pin in pins if pin in named), *without_wheel(target, others))
     locked = {line.split(";")[0].strip() for line in lock.read_text().splitlines() if not line.startswith("#")}
     free = next((re.compile(UNLOCKED[extra]) for extra in extras if extra in UNLOCKED), None)
     unlocked = tuple(
@@ -117,6 +117,7 @@ def resolve(target: Target, extras: Iterable[str] = ()) -> Resolution:
 
 
 def without_wheel(target: Target, pins: Sequence[str]) -> tuple[str, ...]:
+    """Found by halving: each question takes a second or more."""
     if not pins or compile_pins(["--no-deps", *target.uv_words], "\n".join(pins))[0] is not None:
         return ()
     if len(pins) == 1:
