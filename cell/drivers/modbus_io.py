@@ -70,7 +70,7 @@ class ModbusIo:
 
     @property
     def encoder(self) -> Reading[EncoderStatus] | None:
-        """Travel as the block counts it, so that a place on the belt outlives the controller; and at the last strobe."""
+        """Travel as the block counts it (a place on the belt outlives the controller), and at the last strobe."""
         if self._encoder is None:
             return None
         value, stamp_s = self._encoder

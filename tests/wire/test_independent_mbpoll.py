@@ -23,7 +23,7 @@ def ask(live_bench) -> Ask:
     """Runs mbpoll once on a line: exit status, registers by address, and all that it said."""
 
     def run(
-        line: str, unit: int, table: str, first: int, count: int = 1, write: tuple[int, ...] = ()
+        line: str, unit: int, table: str, first: int, count: int = 1, *, write: tuple[int, ...] = ()
     ) -> tuple[int, dict[int, int], str]:
         words = [str(MBPOLL), "-m", "rtu", "-a", str(unit), "-b", "115200", "-P", "none", "-t", table, "-0"]
         words += ["-r", str(first), "-1", "-o", "2", *([] if write else ["-c", str(count)])]
