@@ -19,6 +19,13 @@ Key = tuple[int, int]
 SAME_M = 0.012
 """A whole part seen twice is this near to itself: a part that the gripper touched included, its neighbour not."""
 
+ALONG_M = 0.045
+"""A single view on a busy machine may be placed wrongly along the belt by the travel of a fifth of a second, never
+across it. The middles of two parts of one size at the same y are farther apart."""
+
+ACROSS_M = 0.008
+SIZE_M = 0.006
+
 PIECE_M = 0.006
 """The middle of a piece lies on the part; this is for the outline's and the encoder's error."""
 
@@ -40,8 +47,14 @@ class Awaited:
 
     def is_seen_in(self, part: BeltPart) -> bool:
         """Whether the camera shows this part, or a piece of it."""
-        whole_m = math.hypot(self.length_m, self.width_m) / 2.0
-        return self.distance_m(part) <= (SAME_M if part.views else whole_m + PIECE_M)
+        if not part.views:
+            return self.distance_m(part) <= math.hypot(self.length_m, self.width_m) / 2.0 + PIECE_M
+        return self.distance_m(part) <= SAME_M or (
+            abs(part.belt_x_m - self.belt_x_m) <= ALONG_M
+            and abs(part.y_m - self.y_m) <= ACROSS_M
+            and abs(part.length_m - self.length_m) <= SIZE_M
+            and abs(part.width_m - self.width_m) <= SIZE_M
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ def ask(live_bench) -> Ask:
     """Runs mbpoll once on a line: exit status, registers by address, and all that it said."""
 
     def run(
-        line: str, unit: int, table: str, first: int, count: int = 1, *, write: tuple[int, ...] = ()
+        line: str, unit: int, table: str, first: int, *, count: int = 1, write: tuple[int, ...] = ()
     ) -> tuple[int, dict[int, int], str]:
         words = [str(MBPOLL), "-m", "rtu", "-a", str(unit), "-b", "115200", "-P", "none", "-t", table, "-0"]
         words += ["-r", str(first), "-1", "-o", "2", *([] if write else ["-c", str(count)])]
@@ -45,7 +45,7 @@ def test_mbpoll_reads_inputs_and_encoder_when_it_asks_the_io_block(live_bench, a
     with live_bench.lock:
         live_bench.world.cabinet.encoder_m, live_bench.world.cabinet.curtain_ok = 7.0, False
     for table in (INPUTS, HOLDING):
-        status, values, said = ask("io", 2, table, 0, 8)
+        status, values, said = ask("io", 2, table, 0, count=8)
         assert status == 0, said
         assert values == {0: 1, 1: 1, 2: 70_000 - 65_536, 3: 0, 4: 0, 5: 0, 6: 0xCE11, 7: 1}
 
@@ -54,7 +54,7 @@ def test_mbpoll_starts_and_stops_the_belt_when_it_writes_to_the_drive(live_bench
     status, _, said = ask("drive", 1, HOLDING, 4, write=(1500, 2))
     assert status == 0 and "Written 2 references" in said
     live_bench.wait(lambda: live_bench.world.belt.speed_mps == pytest.approx(0.15))
-    status, values, said = ask("drive", 1, HOLDING, 8, 6)
+    status, values, said = ask("drive", 1, HOLDING, 8, count=6)
     assert status == 0, said
     assert values[9] == 1500 and values[13] & 0b11 == 0b10
     status, _, said = ask("drive", 1, HOLDING, 5, write=(1,))
