@@ -129,7 +129,7 @@ def without_wheel(target: Target, pins: Sequence[str]) -> tuple[str, ...]:
 def show_resolution(targets: Sequence[Target], extras: Sequence[str]) -> int:
     """A table; 1 where the plain install does not resolve to locked wheels everywhere."""
     rows = [("plain", ()), *((extra, (extra,)) for extra in extras)]
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
         jobs = {(row, t): pool.submit(resolve, t, names) for row, names in rows for t in targets}
         floors = {t: pool.submit(lowest_glibc, t) for t in targets}
         found = {key: job.result() for key, job in jobs.items()}
