@@ -91,8 +91,6 @@ class Accounts:
         self._open: dict[int, _Entry] = {}
         self._closed: dict[int, Fate] = {}
         self._entered = 0
-        self._awaited = 0
-        self._given_up = 0
 
     def enter(self, part_id: int, belt_x_m: float) -> bool:
         """A part is seen, at ``belt_x_m`` in belt coordinates; True where it is new. A part that is known only
@@ -175,21 +173,6 @@ class Accounts:
         lost = sorted(part_id for part_id, entry in self._open.items() if entry.place in places)
         return [self._close(part_id, Fate.UNKNOWN, "", reason) for part_id in lost]
 
-    def take_over(self, awaited: int, unknown: int) -> None:
-        """Parts of earlier runs become this run's: those that are looked for count as in flight, the rest as
-        unknown."""
-        self._awaited += awaited
-        self._given_up += unknown
-
-    def find_again(self) -> None:
-        """One that was looked for is seen: it is entered under the number that it has now."""
-        self._awaited -= 1
-
-    def give_up(self) -> None:
-        """One that was looked for is out of sight: unknown."""
-        self._awaited -= 1
-        self._given_up += 1
-
     def place(self, part_id: int) -> Place | None:
         """Where an open part is; None for one that is closed or was never seen."""
         entry = self._open.get(part_id)
@@ -200,15 +183,14 @@ class Accounts:
 
     @property
     def in_flight(self) -> int:
-        return len(self._open) + self._awaited
+        return len(self._open)
 
     def tally(self) -> Tally:
         """The counts at this instant."""
         fates = dict.fromkeys(Fate, 0)
         for fate in self._closed.values():
             fates[fate] += 1
-        fates[Fate.UNKNOWN] += self._given_up
-        return Tally(self._entered + self._awaited + self._given_up, fates, self.in_flight)
+        return Tally(self._entered, fates, len(self._open))
 
     def _close(self, part_id: int, fate: Fate, bin_name: str, reason: str) -> Closed:
         del self._open[part_id]

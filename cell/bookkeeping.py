@@ -25,7 +25,13 @@ class Ruling:
 
 
 class Books:
-    """Every part once: entered, decided, perhaps picked, closed; those of earlier runs included, which it takes over.
+    """Every part once: entered, decided, perhaps picked, closed.
+
+    A part of an earlier run that is found again counts here as well: it passes through this run. One that is not is
+    closed as unknown where it was entered, and counts there.
+
+    Attributes:
+        found_again: parts of earlier runs that the camera has shown again.
 
     Args:
         accounts: of this run, empty.
@@ -38,8 +44,7 @@ class Books:
         self.ledger = ledger
         self.reconciled = reconciled
         self._search = Search(() if reconciled is None else reconciled.awaited)
-        if reconciled is not None:
-            accounts.take_over(self._search.waiting, len(reconciled.held) + len(reconciled.on_belt))
+        self.found_again = 0
         self._judged: set[int] = set()
         self._seen: dict[int, BeltPart] = {}
         self._early: dict[int, list[Ruling]] = {}
@@ -154,6 +159,21 @@ class Books:
             self._give_up(self._search.give_up(travel_m), now_s)
         return closed
 
+    def reconciliation(self) -> dict[str, int] | None:
+        """What this run has found open of earlier ones, and what became of it; None where there was nothing."""
+        found = self.reconciled
+        if found is None:
+            return None
+        open_parts = len(found.held) + len(found.on_belt) + len(found.awaited)
+        waiting = self._search.waiting
+        return {
+            "kept": found.kept,
+            "in_hand": len(found.held),
+            "unknown": open_parts - self.found_again - waiting,
+            "found_again": self.found_again,
+            "looked_for": waiting,
+        }
+
     def close(self, now_s: float) -> None:
         """End the run cleanly: nobody looks for parts of earlier runs any more.
 
@@ -164,14 +184,13 @@ class Books:
         self.ledger.close(now_s)
 
     def _find_again(self, known: Awaited, part_id: int, now_s: float) -> None:
-        self.accounts.find_again()
+        self.found_again += 1
         if known.judged:
             self._judged.add(part_id)
         self._keep(lambda: self.ledger.find_again(known.key, part_id, now_s))
 
     def _give_up(self, gone: list[Awaited], now_s: float) -> None:
         for one in gone:
-            self.accounts.give_up()
             self._keep(lambda key=one.key: self.ledger.give_up(key, now_s, "on the belt when its run ended"))  # type: ignore[misc]
 
     def _write(self, closed: Closed, now_s: float) -> None:

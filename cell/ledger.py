@@ -177,15 +177,7 @@ class Ledger:
                 connection.close()
             raise
         room = Room(Path(name)) if keep_room and name != ":memory:" else None
-        ledger = cls(connection, name, run_id, threaded=threaded, retry_s=retry_s, room=room)
-        if found is not None:
-            ledger._take_over(found)
-        return ledger, found
-
-    def _take_over(self, found: Reconciliation) -> None:
-        self._open_parts.update(one.key for one in found.awaited)
-        self._fates[Fate.UNKNOWN] += len(found.held) + len(found.on_belt)
-        self._entered += len(found.awaited) + len(found.held) + len(found.on_belt)
+        return cls(connection, name, run_id, threaded=threaded, retry_s=retry_s, room=room), found
 
     def enter(
         self,
@@ -298,7 +290,7 @@ class Ledger:
         return self._found.get(part_id, (self.run_id, part_id))
 
     def counts(self) -> Tally:
-        """What is durable of this run, at one instant; with the parts of earlier runs that it has taken over."""
+        """What is durable of this run, at one instant; with the parts of earlier runs that it has found again."""
         with self._wake:
             return Tally(self._entered, dict(self._fates), len(self._open_parts))
 
@@ -346,10 +338,10 @@ class Ledger:
 
     def _count(self, write: _Write) -> None:
         table, values = write.lines[0]
-        if table == "part":
+        if table in ("part", "reconciliation"):
             self._entered += 1
             self._open_parts.add(write.key)
-        elif table == "fate":
+        elif table == "fate" and write.key in self._open_parts:
             self._fates[Fate(values[1])] += 1
             self._open_parts.discard(write.key)
 

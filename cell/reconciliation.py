@@ -94,10 +94,11 @@ class Search:
 
     Args:
         awaited: parts to look for.
-        sight_m: x in the cell frame from and up to which the camera may still show a part for the first time.
+        sight_m: x in the cell frame from and up to which a part may lie that the camera is still to show again. Before
+            that no part has been seen by anybody: a counter that puts one there has begun anew.
     """
 
-    def __init__(self, awaited: Iterable[Awaited], sight_m: tuple[float, float] = (-0.3, 0.35)) -> None:
+    def __init__(self, awaited: Iterable[Awaited], sight_m: tuple[float, float] = (-0.17, 0.35)) -> None:
         self._awaited = {one.key: one for one in awaited}
         self._sight_m = sight_m
 

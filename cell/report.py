@@ -76,13 +76,7 @@ class SourceReport(TypedDict):
     skipped: int
 
 
-class RunReport(TypedDict):
-    """The whole report.
-
-    ``quality`` is None on hardware, where nobody knows the truth. ``latency_ms`` has ``frame_to_decision`` at least.
-    ``wall_s`` and ``realtime_factor`` are the only figures that may differ between two runs of one seed in lockstep.
-    """
-
+class _EveryReport(TypedDict):
     parts: PartsReport
     quality: QualityReport | None
     rates: RatesReport
@@ -96,6 +90,18 @@ class RunReport(TypedDict):
     sim_s: float
     realtime_factor: float
     source: SourceReport
+
+
+class RunReport(_EveryReport, total=False):
+    """The whole report.
+
+    ``quality`` is None on hardware, where nobody knows the truth. ``latency_ms`` has ``frame_to_decision`` at least.
+    ``reconciled`` is there where parts of earlier runs were open, which count in ``parts`` only if found again:
+    kept (fates of a run that crashed), in_hand, unknown (in_hand included), found_again, looked_for.
+    ``wall_s`` and ``realtime_factor`` are the only figures that may differ between two runs of one seed in lockstep.
+    """
+
+    reconciled: dict[str, int]
 
 
 WALL_CLOCK_KEYS = ("wall_s", "realtime_factor")

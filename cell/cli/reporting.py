@@ -110,7 +110,8 @@ def assemble(
     minutes = produced_s / 60.0
     latency = figures.latency_ms()
     sim_s = ended_s - began_s
-    return {
+    reconciled = books.reconciliation()
+    report: RunReport = {
         "parts": parts,
         "quality": cast("QualityReport | None", simulator.quality() if simulator is not None else None),
         "rates": {
@@ -147,6 +148,9 @@ def assemble(
         "realtime_factor": round(sim_s / wall_s, 3) if wall_s > 0 else 0.0,
         "source": cast("SourceReport", simulator.source()) if simulator is not None else {"images": 0, "skipped": 0},
     }
+    if reconciled is not None:
+        report["reconciled"] = reconciled
+    return report
 
 
 def _in_execute(history: Any, ended_s: float) -> float:
