@@ -114,6 +114,7 @@ class Supervision:
                 return
         if state is State.EXECUTE and seen.suspend is not None:
             self._suspended_by_itself = isinstance(self._handle(Event.SUSPEND, seen.suspend, now_s), Transition)
+            self._well_s = None
         elif state is State.SUSPENDED and self._suspended_by_itself and self._cause_is_gone(seen, now_s):
             self._suspended_by_itself = False
             self._handle(Event.UNSUSPEND, "what it was suspended for is over", now_s)
