@@ -83,7 +83,7 @@ def test_counts_move_and_stop_reset_start_drive_the_belt_when_the_cell_runs(chro
         _drive(chromium, running)
     except (AssertionError, playwright.Error):
         state = running.state()
-        if state["state"] == "Aborted" and STARVED.search(state["reason"]):
+        if state["name"] == "Aborted" and STARVED.search(state["reason"]):
             pytest.skip(f"this machine gives a cell in real time too little processor time: {state['reason']}")
         raise
 

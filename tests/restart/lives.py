@@ -49,12 +49,14 @@ class Death:
     kind: str
     count: int
     blind_s: float
+    latest_s: float = 60.0
+    """What does not come to pass by then does not; the controller then dies all the same."""
 
     @classmethod
     def draw(cls, rng: random.Random) -> Death:
         kind = rng.choice(KINDS)
         most = {"before line": 14, "after line": 14, "time": 2500}.get(kind, 2)
-        return cls(kind, rng.randint(1, most), rng.choice((0.3, 1.0, 3.0, 10.0)))
+        return cls(kind, rng.randint(1, most), rng.choice((0.3, 1.0, 3.0, 10.0)), latest_s=20.0)
 
 
 class _Kept:
@@ -147,10 +149,12 @@ class Lives:
 
     def _arm(self, patches: pytest.MonkeyPatch, death: Death, run: LockstepRun) -> None:
         """Have the controller die at that event."""
-        count = 0
+        count, began_s = 0, self.bench.now_s()
 
         def event(what: str) -> None:
             nonlocal count
+            if self.bench.now_s() - began_s > death.latest_s:
+                self._die(f"too late, {run.graph['picker']._sequence.phase.value}")
             if what == death.kind:
                 count += 1
                 if count == death.count:

