@@ -13,7 +13,7 @@ from cell.launching import configure, default_launch, load_launch
 from cell.plugins import nearest
 from perception.errors import InputError
 
-ROLES: Final = tuple(catalogue.ROLES)
+ROLES: Final = catalogue.NEEDED
 BLOCK: Final = ("encoder", "safety")
 """Roles that one I/O block usually has."""
 

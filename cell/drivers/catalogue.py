@@ -15,7 +15,18 @@ from typing import Final, cast
 
 from cell.drivers.bus import Bus
 from cell.drivers.guide import Guide
-from cell.drivers.interfaces import Conveyor, Device, Encoder, Gripper, SafetyInputs
+from cell.drivers.interfaces import (
+    Arm,
+    Conveyor,
+    Device,
+    Encoder,
+    Gripper,
+    Meter,
+    PartSensor,
+    SafetyInputs,
+    StackLight,
+    Vacuum,
+)
 from cell.drivers.registry import DRIVERS, Driver, installed, line_of
 from cell.drivers.spec import DeviceSpec, Option, Options, OptionsAsked
 from perception.errors import InputError
@@ -25,8 +36,16 @@ ROLES: Final[Mapping[str, type]] = {
     "drive": Conveyor,
     "encoder": Encoder,
     "safety": SafetyInputs,
+    "vacuum": Vacuum,
+    "part_sensor": PartSensor,
+    "stack_light": StackLight,
+    "meter": Meter,
+    "arm": Arm,
 }
-"""What a cell needs, each by the interface that a driver has to serve."""
+"""What a device can be in a cell, each by the interface that its driver has to serve."""
+
+NEEDED: Final = ("gripper", "drive", "encoder", "safety")
+"""What every two-finger cell has."""
 
 SHARED: Final = frozenset(dir(Device))
 
