@@ -60,6 +60,8 @@ class Beside:
         if plan.choice is not None:
             self._hardware = HardwareProcess(args, plan, SimFolder(self._state.path), self.processes)
         self._domain = Domain(None if self._hardware is None else self._hardware.domain)
+        if self._domain.hint is not None:
+            print(self._domain.hint, flush=True)
         # What the hardware has to say of itself changes next to nothing for what judges its pictures.
         self._start([process for process in plan.apart if not _shows(process)], simulated=plan.choice is not None)
 

@@ -53,6 +53,13 @@ class Domain:
             raise InputError(f"another cell on this machine runs in ROS domain {wanted}; name another", key=VARIABLE)
         self._take(number)
 
+    @property
+    def hint(self) -> str | None:
+        """What to tell who wants to look into this cell; None where everybody's tools look there by themselves."""
+        if self.number == 0 or self._before:
+            return None
+        return f"In ROS domain {self.number}, as others are taken; look into it with {VARIABLE}={self.number}"
+
     def _take(self, number: int) -> None:
         self.number = number
         os.environ[VARIABLE] = str(number)

@@ -15,6 +15,10 @@ from perception.errors import InputError
 SPIN_TIME_S: Final = 1.0
 QUIET_S: Final = 0.15
 """The graph counts as known when nothing was added for so long, s."""
+STILL_S: Final = 0.5
+"""... and as known so well that a name that is missing does not exist."""
+PATIENCE: Final = 5
+"""Where others still keep coming, they are waited for so many times as long."""
 
 
 def add_session_flags(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +79,7 @@ class Session:
             self.spin(min(left_s, 0.02))
         return True
 
-    def settle(self) -> None:
+    def settle(self, quiet_s: float = QUIET_S, timeout_s: float | None = None) -> None:
         """Waits until the graph is known: somebody else is there and nothing was added for a while."""
         seen: Any = None
         changed_s = time.monotonic()
@@ -83,12 +87,17 @@ class Session:
         def quiet() -> bool:
             nonlocal seen, changed_s
             now_s = time.monotonic()
-            graph = (self.node.get_node_names_and_namespaces(), self.node.get_topic_names_and_types())
+            graph = self._graph()
             if graph != seen:
                 seen, changed_s = graph, now_s
-            return len(graph[0]) > 1 and now_s - changed_s >= QUIET_S
+            return len(graph[0]) > 1 and now_s - changed_s >= quiet_s
 
-        self.wait_for(quiet)
+        self.wait_for(quiet, timeout_s)
+
+    def _graph(self) -> tuple[Any, ...]:
+        node = self.node
+        topics, services = node.get_topic_names_and_types(), node.get_service_names_and_types()
+        return node.get_node_names_and_namespaces(), topics, services
 
     # Names
 
@@ -146,7 +155,13 @@ class Session:
         full = name if name.startswith("/") else f"/{name}"
         if self.wait_for(lambda: full in known()):
             return full
-        raise InputError(f"no such {kind}{_nearest(full, known())}", key=full)
+        if self.nodes(hidden=True):
+            # A busy machine shows its nodes late: only when no more come, what is missing is not there.
+            self.settle(STILL_S, PATIENCE * self._spin_time_s)
+        if full in known():
+            return full
+        shown = [name for name in known() if _is_hidden(full) or not _is_hidden(name)]
+        raise InputError(f"no such {kind}{_nearest(full, shown)}", key=full)
 
     def type_of(self, topic: str) -> str:
         """The type of a topic that is there.

@@ -190,6 +190,8 @@ def test_cells_get_domains_of_their_own_when_nobody_names_one(reaching, monkeypa
         monkeypatch.delenv("ROS_DOMAIN_ID")
         second = Domain()
         assert first.number < second.number
+        assert second.hint is not None
+        assert f"ROS_DOMAIN_ID={second.number}" in second.hint
         number = first.number
         first.close()
         monkeypatch.delenv("ROS_DOMAIN_ID", raising=False)
@@ -207,6 +209,7 @@ def test_named_domain_is_taken_or_refused_never_another(reaching, monkeypatch: p
     domain = Domain()
     try:
         assert domain.number == 97
+        assert domain.hint is None
         with pytest.raises(InputError, match="another cell on this machine runs in ROS domain 97"):
             Domain()
         with pytest.raises(InputError, match="is in 5, not in 97"):
