@@ -54,7 +54,7 @@ def schema_of(node: str) -> type[BaseModel]:
 def is_simulated(port: str) -> bool:
     """The port leads into a simulator, so that nothing real can move."""
     scheme, colon, _ = port.partition(":")
-    return bool(colon) and scheme in registered(SIMULATORS)
+    return bool(colon) and scheme.partition("+")[0] in registered(SIMULATORS)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

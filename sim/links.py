@@ -2,6 +2,7 @@
 
 ``open_link`` is the scheme ``sim`` of the entry-point group ``cellwright.links``: the port ``sim:gripper`` is the line
 that somebody attached to the hall under the name ``gripper``, in this process or in a ``cell sim`` on the state folder.
+``sim+tcp:NAME`` does the same for a device that was attached with ``attach_tcp``: what goes over it is Modbus TCP.
 """
 
 from __future__ import annotations
@@ -13,14 +14,18 @@ from pathlib import Path
 from threading import RLock
 from typing import ClassVar, Protocol
 
-import serial
-
 from cell.drivers.links import ByteLink
+from cell.drivers.serial_port import SerialPort
+from cell.drivers.tcp import TcpLink
 from cell.simfolder import SimFolder
 from perception.errors import InputError
+from sim.emulators.slave import TcpSession, TcpSlave
 from sim.ptys import PtyPort
+from sim.tcp_ports import TcpPort
 
 BITS_PER_CHARACTER = 10
+# What a line that carries TCP is worth, for the time that bytes in memory take: 10 Mbit/s.
+TCP_BAUD = 10_000_000
 
 
 class Emulator(Protocol):
@@ -142,10 +147,24 @@ class _Line:
         earliest_s: float | None = None
         for emulator in self.emulators:
             data, wanted_s = emulator.poll(now)
-            out += data
+            if data:
+                out += data
+                self._tell_others(emulator, now + len(data) * BITS_PER_CHARACTER / self.baudrate)
             if wanted_s is not None and (earliest_s is None or wanted_s < earliest_s):
                 earliest_s = wanted_s
         return out, earliest_s
+
+    def _tell_others(self, talker: Emulator, until_s: float) -> None:
+        """Everybody on a line hears that it is in use."""
+        for other in self.emulators:
+            overhear = getattr(other, "overhear", None)
+            if other is not talker and overhear is not None:
+                overhear(until_s)
+
+    def open(self, clock: Callable[[], float]) -> MemoryLink:
+        """Memory mode: the controller's end."""
+        self.near, self.far = memory_pair(clock, self.baudrate)
+        return self.near
 
     def carry(self, now: float) -> float | None:
         """Memory mode: move what is due between the line and its emulators; returns when something is next."""
@@ -162,6 +181,29 @@ class _Line:
             if event_s is not None and event_s > now and (earliest_s is None or event_s < earliest_s):
                 earliest_s = event_s
         return earliest_s
+
+
+class _TcpLine(_Line):
+    """A device behind Modbus TCP, and what carries its bytes."""
+
+    def __init__(self, slave: TcpSlave) -> None:
+        super().__init__(TCP_BAUD)
+        self.slave = slave
+        self.server: TcpPort | None = None
+        self._session: TcpSession | None = None
+
+    def open(self, clock: Callable[[], float]) -> MemoryLink:
+        """Memory mode: a connection of its own."""
+        self._session = self.slave.connect()
+        self.emulators = [self._session]
+        return super().open(clock)
+
+    def carry(self, now: float) -> float | None:
+        """As any line; a connection that the device has ended is cut."""
+        if self._session is not None and self._session.closed and self.near is not None:
+            self.near.cut()
+            self._session = None
+        return super().carry(now)
 
 
 class LinkHall:
@@ -190,32 +232,69 @@ class LinkHall:
 
     @property
     def baudrates(self) -> dict[str, int]:
-        """How fast each line is."""
-        return {name: line.baudrate for name, line in self._lines.items()}
+        """How fast each line is; 0 for one that carries TCP."""
+        return {name: 0 if isinstance(line, _TcpLine) else line.baudrate for name, line in self._lines.items()}
 
     def attach(self, name: str, emulator: Emulator, *, baudrate: int = 115200) -> None:
         """Put a device on the line ``name``; several may share one line."""
         line = self._lines.setdefault(name, _Line(baudrate))
         line.emulators.append(emulator)
 
-    def open(self, name: str, baudrate: int) -> ByteLink:
-        """The controller's end of a line.
+    def attach_tcp(self, name: str, slave: TcpSlave) -> None:
+        """Put a device behind Modbus TCP under the name of a line of its own (port ``sim+tcp:NAME``).
+
+        In real time it listens on a free port of 127.0.0.1; ``address`` says which, and so does the file of this name
+        in the folder of the ports.
+        """
+        self._lines[name] = _TcpLine(slave)
+
+    def address(self, name: str) -> str:
+        """``127.0.0.1:PORT`` of a line that carries TCP (real time only, after ``start``)."""
+        line = self._lines[name]
+        if not isinstance(line, _TcpLine) or line.server is None:
+            raise OSError(f"simulated line '{name}' does not listen")
+        return line.server.address
+
+    def open_tcp(self, name: str) -> ByteLink:
+        """The controller's end of a line that carries TCP.
 
         Raises:
-            InputError: no such line, or it runs at another baud rate.
+            InputError: no such line, or it is a serial one.
             OSError: the line is unplugged.
         """
+        line = self._line(name)
+        if not isinstance(line, _TcpLine):
+            raise InputError(f"the simulated line '{name}' is a serial one: its port is sim:{name}")
+        if not line.plugged:
+            raise OSError(f"simulated line '{name}' is unplugged")
+        if self._threaded:
+            host, _, number = self.address(name).partition(":")
+            return TcpLink(host, int(number))
+        return line.open(self._clock)
+
+    def _line(self, name: str) -> _Line:
         line = self._lines.get(name)
         if line is None:
             raise InputError(f"no simulated line '{name}' (there are: {', '.join(sorted(self._lines))})")
+        return line
+
+    def open(self, name: str, baudrate: int) -> ByteLink:
+        """The controller's end of a serial line.
+
+        Raises:
+            InputError: no such line, it carries TCP, or it runs at another baud rate.
+            OSError: the line is unplugged.
+        """
+        line = self._line(name)
+        if isinstance(line, _TcpLine):
+            raise InputError(f"the simulated line '{name}' carries TCP: its port is sim+tcp:{name}")
         if baudrate != line.baudrate:
             raise InputError(f"the simulated line '{name}' runs at {line.baudrate} baud, not at {baudrate}")
         if not line.plugged:
             raise OSError(f"simulated line '{name}' is unplugged")
         if self._threaded:
-            return serial.Serial(self.path(name), baudrate, timeout=0, write_timeout=0, exclusive=True)
-        line.near, line.far = memory_pair(self._clock, baudrate)
-        return line.near
+            return SerialPort(self.path(name), baudrate)
+        return line.open(self._clock)
 
     def path(self, name: str) -> str:
         """The pty of a line, as other programs can open it (real time only, after ``start``)."""
@@ -241,20 +320,31 @@ class LinkHall:
             line.near.cut()
         if line.port is not None:
             line.port.unplug()
+        if isinstance(line, _TcpLine) and line.server is not None:
+            line.server.unplug()
 
     def plug(self, name: str) -> None:
         """Put the plug back; the controller has to open the line again."""
         line = self._lines[name]
         if line.port is not None:
             line.port.plug()
+        if isinstance(line, _TcpLine) and line.server is not None:
+            line.server.plug()
         line.plugged = True
 
     def start(self, ports: Path | None = None) -> None:
-        """Real time: open a pty for every line and answer on it; ``ports``: a folder for links that stay the same."""
+        """Real time: open a pty for every line and answer on it; ``ports``: a folder for links that stay the same, and
+        for a file with the address of each line that carries TCP."""
         if not self._threaded or self._started:
             return
         self._started = True
         for name, line in self._lines.items():
+            if isinstance(line, _TcpLine):
+                line.server = TcpPort(name, line.slave.connect, self._clock, lock=self.lock)
+                line.server.start()
+                if ports is not None:
+                    (ports / name).write_text(f"{line.server.address}\n", encoding="utf-8")
+                continue
             line.port = PtyPort(name, line, self._clock, line.baudrate, lock=self.lock, link=ports and ports / name)
             line.port.start()
 
@@ -264,6 +354,9 @@ class LinkHall:
             if line.port is not None:
                 line.port.close()
                 line.port = None
+            if isinstance(line, _TcpLine) and line.server is not None:
+                line.server.close()
+                line.server = None
             for end in (line.near, line.far):
                 if end is not None:
                     end.cut()
@@ -293,17 +386,43 @@ def open_link(name: str, baudrate: int) -> ByteLink:
     if _Current.hall is not None:
         return _Current.hall.open(name, baudrate)
     folder = SimFolder.of_this_process()
+    line_baudrate = _baudrate_elsewhere(folder, name, f"sim:{name}")
+    if line_baudrate == 0:
+        raise InputError(f"the simulated line '{name}' carries TCP: its port is sim+tcp:{name}")
+    if baudrate != line_baudrate:
+        raise InputError(f"the simulated line '{name}' runs at {line_baudrate} baud, not at {baudrate}")
+    link = SerialPort(str(folder.ports / name), baudrate)
+    _Current.opened.add((folder.state, name))
+    return link
+
+
+def open_tcp_link(name: str, baudrate: int) -> ByteLink:
+    """Open the simulated line ``name`` that carries TCP (entry point ``sim+tcp`` of ``cellwright.links``).
+
+    Raises:
+        InputError: no simulator runs in this process or on the state folder, or it has no such line.
+        OSError: the line is unplugged.
+    """
+    if _Current.hall is not None:
+        return _Current.hall.open_tcp(name)
+    folder = SimFolder.of_this_process()
+    if _baudrate_elsewhere(folder, name, f"sim+tcp:{name}") != 0:
+        raise InputError(f"the simulated line '{name}' is a serial one: its port is sim:{name}")
+    host, _, number = (folder.ports / name).read_text(encoding="utf-8").strip().partition(":")
+    link = TcpLink(host, int(number))
+    _Current.opened.add((folder.state, name))
+    return link
+
+
+def _baudrate_elsewhere(folder: SimFolder, name: str, port: str) -> int:
+    """Of a line of the simulator on a state folder; 0: it carries TCP."""
     info = folder.info()
     if info is None:
         # A port that was there may come back: whoever has it open tries again, and an error of the input ends him.
         if (folder.state, name) in _Current.opened:
             raise OSError(f"the simulator with the line '{name}' is gone")
-        raise InputError(f"'sim:{name}' needs the simulator: none runs in this process, nor on {folder.state}")
-    line_baudrate = info.lines.get(name)
-    if line_baudrate is None:
+        raise InputError(f"'{port}' needs the simulator: none runs in this process, nor on {folder.state}")
+    baudrate = info.lines.get(name)
+    if baudrate is None:
         raise InputError(f"no simulated line '{name}' (there are: {', '.join(sorted(info.lines))})")
-    if baudrate != line_baudrate:
-        raise InputError(f"the simulated line '{name}' runs at {line_baudrate} baud, not at {baudrate}")
-    link = serial.Serial(str(folder.ports / name), baudrate, timeout=0, write_timeout=0, exclusive=True)
-    _Current.opened.add((folder.state, name))
-    return link
+    return baudrate

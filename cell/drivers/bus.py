@@ -1,78 +1,75 @@
-"""A line and everybody on it: the port, the Modbus master, and the reads that come back again and again.
+"""A line and everybody on it: the port, the Modbus master, the reads that come back again and again, and who answers.
 
 ``Bus.poll`` does all the work and never waits: the simulator calls it in simulated time, ``BusThread`` in real time.
+
+How soon a lost device is noticed: at once where the port vanishes. Where it merely falls silent, after the rest of its
+period, two time-outs of the first byte and a pause of 5 ms between them; the time-outs are learned (at least 25 ms, the
+second half as long again), so that a device with a period of 20 ms is missed within 100 ms.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-import os
-import select
-import threading
 from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from functools import partial
 
 from cell.drivers.frames import Request
+from cell.drivers.framing import Framing
+from cell.drivers.identity import Guard, Identity, Standing, Submission
 from cell.drivers.links import ByteLink
+from cell.drivers.mbap import TcpFraming
 from cell.drivers.modbus import REPLY_TIMEOUT_S, RETRIES, Done, Failure, LineStatistics, Master, Priority, Reply
+from cell.drivers.rtu import RtuFraming
 
 LOG = logging.getLogger(__name__)
 
-# A port that went away is tried again after the first pause, then after twice as long up to the last (facts: at most
-# 1 s, or nobody notices for minutes that the plug is back).
+# A port that went away is tried again after the first pause, then after twice as long up to the last: it is to be back
+# within a second whatever the outage, its identity and the first reading included.
 FIRST_RETRY_S = 0.05
-LAST_RETRY_S = 1.0
+LAST_RETRY_S = 0.5
+# A device that does not answer is asked after its period, then after twice as long, up to this: it is to hold up its
+# neighbours on the line as little as it may, and to be back within a second.
+LAST_PAUSE_S = 0.5
 # A port that takes no more bytes is written to again after this time.
 UNSENT_RETRY_S = 0.001
+# A connection that is being made is looked at so often.
+OPENING_S = 0.005
 # A cyclic read is repeated by its next turn anyway.
 CYCLE_RETRIES = 1
 
-
-class WaitableLink(Protocol):
-    """A link that a thread can wait on, as every real port is."""
-
-    def fileno(self) -> int: ...
+Tap = Callable[[float, str, bytes], None]
+"""Told the time, ``>`` out, ``<`` in, ``!`` port lost or ``+`` port opened, and the bytes (of ``!``: the reason)."""
 
 
 @dataclass(slots=True)
 class _Cycle:
-    """A read that is due every ``period_s``; ``busy`` while its reply is awaited."""
+    """A read that is due every ``period_s``; ``busy`` while its reply is awaited, ``failures`` turns without one."""
 
     period_s: float
     request: Request
     on_reply: Done
     due_s: float
     busy: bool = False
-
-    def done(self, reply: Reply) -> None:
-        """The reply, or that there is none."""
-        self.busy = False
-        self.on_reply(reply)
-
-
-@dataclass(frozen=True, slots=True)
-class _Submission:
-    request: Request
-    on_done: Done
-    priority: Priority
-    key: Hashable
-    retries: int
+    failures: int = 0
 
 
 class Bus:
-    """One serial line with a Modbus master.
+    """One line with a Modbus master.
 
-    ``submit`` and ``every`` may be called from any thread; ``poll`` and ``close`` by one at a time. Callbacks come from
-    ``poll``. While the port is away every request ends as DISCONNECTED at once: no command waits to surprise somebody.
+    ``submit``, ``every`` and ``identify`` may be called from any thread; ``poll`` and ``close`` by one at a time.
+    Callbacks come from ``poll``. While the port is away every request ends as DISCONNECTED at once: no command waits to
+    surprise somebody.
 
     Args:
         name: of the port, for messages.
         open_link: opens the port, by the same path each time.
         clock: seconds, monotonic.
-        baudrate, bits_per_character, reply_timeout_s: as for ``Master``.
+        baudrate, bits_per_character: of a serial line.
+        reply_timeout_s: as for ``Master``.
+        tcp: Modbus TCP is spoken on the link, and it has no baud rate.
 
     Raises:
         OSError: the port cannot be opened.
@@ -87,23 +84,33 @@ class Bus:
         *,
         bits_per_character: int = 10,
         reply_timeout_s: float = REPLY_TIMEOUT_S,
+        tcp: bool = False,
     ) -> None:
         self.name = name
         self.clock = clock
         self.baudrate = baudrate
+        self.tcp = tcp
         self.reopened = 0
         self._open_link = open_link
-        self._master = Master(baudrate, bits_per_character=bits_per_character, reply_timeout_s=reply_timeout_s)
-        self._inbox: deque[_Submission | _Cycle] = deque()
+        framing: Framing = TcpFraming() if tcp else RtuFraming(baudrate, bits_per_character)
+        self._master = Master(framing, reply_timeout_s=reply_timeout_s)
+        self._inbox: deque[Submission | _Cycle | Identity] = deque()
         self._cycles: list[_Cycle] = []
+        self._guards: dict[int, Guard] = {}
         self._wake: Callable[[], None] | None = None
+        self._tap: Tap | None = None
         self._unsent = b""
         self._wanted_s = -math.inf
         self._retry_s = FIRST_RETRY_S
         self._reopen_s = 0.0
         self._closed = False
         self._error: str | None = None
-        self._link: ByteLink | None = open_link()
+        link = open_link()
+        wait = getattr(link, "wait", None)
+        if wait is not None:
+            wait()
+        self._link: ByteLink | None = link
+        self._opening: ByteLink | None = None
 
     @property
     def connected(self) -> bool:
@@ -122,7 +129,7 @@ class Bus:
 
     @property
     def statistics(self) -> LineStatistics:
-        """Counts of this line since the start."""
+        """Counts of this line since the start, and the latency of its newest transactions."""
         return self._master.statistics
 
     def submit(
@@ -135,16 +142,31 @@ class Bus:
         retries: int = RETRIES,
     ) -> None:
         """Queue a request, as ``Master.submit``, from any thread."""
-        self._hand_in(_Submission(request, on_done, priority, key, retries))
+        self._hand_in(Submission(request, on_done, priority, key, retries))
 
     def every(self, period_s: float, request: Request, on_reply: Done) -> None:
-        """Ask again every ``period_s`` from now on. A turn is skipped while the one before is unanswered; when the port
-        goes away ``on_reply`` is told once, and turns go on when it is back."""
+        """Ask again every ``period_s`` from now on. A turn is skipped while the one before is unanswered, and turns are
+        fewer while nobody answers; when the port goes away ``on_reply`` is told once, and turns go on when it is back.
+        """
         self._hand_in(_Cycle(period_s, request, on_reply, self.clock()))
+
+    def identify(self, identity: Identity) -> None:
+        """Let nothing go to the unit of this request, and nothing of it count, before it has said that it is the right
+        device (``cell.drivers.identity``). Called by its driver before ``every`` and ``submit``; once a unit."""
+        self._hand_in(identity)
+
+    def wrong_device(self, unit: int) -> str | None:
+        """What is wrong with the device that answers as this unit; None while nothing is known to be."""
+        guard = self._guards.get(unit)
+        return None if guard is None or guard.standing is not Standing.WRONG else guard.words
 
     def on_wake(self, wake: Callable[[], None] | None) -> None:
         """Set what a submission calls so that a waiting thread polls."""
         self._wake = wake
+
+    def tap(self, tap: Tap | None) -> None:
+        """Let somebody see every byte and every loss of the port; None: nobody any more."""
+        self._tap = tap
 
     def poll(self, now: float) -> float | None:
         """Do everything that is due by ``now``; returns when to call again (``now`` itself: at once)."""
@@ -164,7 +186,7 @@ class Bus:
         self._closed = True
         self._lose(reason, self.clock())
 
-    def _hand_in(self, item: _Submission | _Cycle) -> None:
+    def _hand_in(self, item: Submission | _Cycle | Identity) -> None:
         self._inbox.append(item)
         if self._wake is not None:
             self._wake()
@@ -172,17 +194,16 @@ class Bus:
     def _poll(self, now: float) -> float | None:
         link = self._link
         if link is None:
-            if self._closed:
-                self._take_in(now)
-                return None
-            if now < self._reopen_s:
-                self._take_in(now)
-                return self._reopen_s
             link = self._reopen(now)
+            if link is None:
+                self._take_in(now)
+                return None if self._closed else self._reopen_s
         waiting = link.in_waiting
         if waiting:
             data = link.read(waiting)
             if data:
+                if self._tap is not None:
+                    self._tap(now, "<", data)
                 self._master.feed(data, now)
         elif now < self._wanted_s and not self._inbox:
             return None if self._wanted_s == math.inf else self._wanted_s
@@ -198,6 +219,8 @@ class Bus:
         if wrote:
             # None: everything went out.
             sent = link.write(self._unsent)
+            if self._tap is not None:
+                self._tap(now, ">", self._unsent[:sent])
             self._unsent = b"" if sent is None else self._unsent[sent:]
             if self._unsent:
                 due_s = min(due_s, now + UNSENT_RETRY_S)
@@ -216,113 +239,124 @@ class Bus:
             item = self._inbox.popleft()
             if isinstance(item, _Cycle):
                 self._cycles.append(item)
+            elif isinstance(item, Identity):
+                self._guards[item.request.unit] = Guard(item)
             elif self._link is None:
                 item.on_done(Reply(item.request, now, failure=Failure.DISCONNECTED))
             else:
-                self._master.submit(item.request, item.on_done, item.priority, key=item.key, retries=item.retries)
+                self._pass_on(item, now)
+
+    def _pass_on(self, item: Submission, now: float) -> None:
+        guard = self._guards.get(item.request.unit)
+        if guard is None or guard.admits(item.priority):
+            self._master.submit(item.request, item.on_done, item.priority, key=item.key, retries=item.retries)
+            return
+        if guard.standing is Standing.UNKNOWN:
+            self._ask(guard)
+        guard.hold(item, now)
+
+    def _ask(self, guard: Guard) -> None:
+        guard.standing = Standing.ASKED
+        # Whatever waits for the answer waits with its own urgency.
+        self._master.submit(guard.identity.request, partial(self._judge, guard), Priority.POLL, retries=CYCLE_RETRIES)
+
+    def _judge(self, guard: Guard, reply: Reply) -> None:
+        now, before, unit = reply.stamp_s, guard.words, guard.identity.request.unit
+        if self._link is None:
+            return  # `_lose` has told everybody
+        released = guard.judge(reply, now)
+        if guard.words is not None and guard.words != before:
+            LOG.error("port %s, unit %d: the wrong device answers: %s", self.name, unit, guard.words)
+        for item in released:
+            self._master.submit(item.request, item.on_done, item.priority, key=item.key, retries=item.retries)
+        for cycle in self._cycles:
+            if cycle.request.unit != unit:
+                continue
+            if guard.standing is Standing.RIGHT:
+                cycle.failures, cycle.due_s = 0, now
+            elif guard.standing is Standing.WRONG:
+                self._cycle_ends(cycle, guard.refusal(cycle.request, now))
+            else:
+                self._cycle_ends(cycle, Reply(cycle.request, now, failure=reply.failure))
 
     def _turn(self, now: float) -> float:
         """Submit the cyclic reads that are due; returns when the next one is."""
         next_s = math.inf
         for cycle in self._cycles:
             if now >= cycle.due_s:
-                if not cycle.busy:
-                    cycle.busy = True
-                    self._master.submit(cycle.request, cycle.done, Priority.POLL, retries=CYCLE_RETRIES)
                 cycle.due_s += cycle.period_s
                 if cycle.due_s <= now:
                     cycle.due_s = now + cycle.period_s
+                if not cycle.busy:
+                    self._begin(cycle)
             next_s = min(next_s, cycle.due_s)
         return next_s
 
-    def _reopen(self, now: float) -> ByteLink:
-        self._link = self._open_link()
+    def _begin(self, cycle: _Cycle) -> None:
+        guard = self._guards.get(cycle.request.unit)
+        if guard is None or guard.standing is Standing.RIGHT:
+            cycle.busy = True
+            ends = partial(self._cycle_ends, cycle)
+            self._master.submit(cycle.request, ends, Priority.POLL, retries=CYCLE_RETRIES)
+        elif guard.standing is not Standing.ASKED:
+            self._ask(guard)
+
+    def _cycle_ends(self, cycle: _Cycle, reply: Reply) -> None:
+        """A turn has its reply, or will have none."""
+        cycle.busy = False
+        if reply.ok:
+            cycle.failures = 0
+        else:
+            cycle.failures += 1
+            pause_s = min(cycle.period_s * 2.0 ** min(cycle.failures, 16), max(LAST_PAUSE_S, cycle.period_s))
+            cycle.due_s = max(cycle.due_s, reply.stamp_s + pause_s)
+            guard = self._guards.get(cycle.request.unit)
+            if guard is not None:
+                guard.doubt()
+        cycle.on_reply(reply)
+
+    def _reopen(self, now: float) -> ByteLink | None:
+        """The port, when it is there again; sets when it is looked for next."""
+        if self._closed or now < self._reopen_s:
+            return None
+        if self._opening is None:
+            self._opening = self._open_link()
+        if not getattr(self._opening, "established", True):
+            self._reopen_s = now + OPENING_S
+            return None
+        self._link, self._opening = self._opening, None
         self._error = None
         self._retry_s = FIRST_RETRY_S
         self._wanted_s = -math.inf
         self.reopened += 1
+        for cycle in self._cycles:
+            cycle.failures, cycle.due_s = 0, now
+        if self._tap is not None:
+            self._tap(now, "+", b"")
         LOG.info("port %s is open again", self.name)
         return self._link
 
     def _lose(self, reason: str, now: float) -> None:
         link, self._link = self._link, None
+        opening, self._opening = self._opening, None
         self._error = reason
         self._reopen_s = now + self._retry_s
         self._retry_s = min(2.0 * self._retry_s, LAST_RETRY_S)
         self._unsent = b""
-        if link is not None:
-            if not self._closed:
-                LOG.warning("port %s is gone: %s", self.name, reason)
-            try:
-                link.close()
-            except OSError as error:
-                LOG.debug("port %s: closing it says %s", self.name, error)
+        for port in (link, opening):
+            if port is not None:
+                try:
+                    port.close()
+                except OSError as error:
+                    LOG.debug("port %s: closing it says %s", self.name, error)
+        if link is not None and not self._closed:
+            LOG.warning("port %s is gone: %s", self.name, reason)
+            if self._tap is not None:
+                self._tap(now, "!", reason.encode())
         self._master.abort(Failure.DISCONNECTED, now)
+        for guard in self._guards.values():
+            guard.forget(Failure.DISCONNECTED, now)
         self._take_in(now)
         if link is not None:
             for cycle in self._cycles:
-                cycle.done(Reply(cycle.request, now, failure=Failure.DISCONNECTED))
-
-
-class BusThread:
-    """Polls a bus in real time: sleeps until bytes come, something is submitted, or its deadline passes."""
-
-    # Longest sleep; a port that vanishes without a word is noticed by the time-outs before that.
-    MAX_WAIT_S = 0.5
-
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
-        self._stop = threading.Event()
-        self._read_fd, self._write_fd = os.pipe()
-        os.set_blocking(self._read_fd, False)
-        os.set_blocking(self._write_fd, False)
-        self._thread = threading.Thread(target=self._run, name=f"bus {bus.name}", daemon=True)
-
-    def start(self) -> None:
-        """Begin to poll; from here on only this thread touches the port."""
-        self._bus.on_wake(self._wake)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Return when the thread has ended and the port is given back. Callable twice."""
-        if self._stop.is_set():
-            return
-        self._stop.set()
-        if self._thread.is_alive():
-            self._wake()
-            self._thread.join()
-        self._bus.on_wake(None)
-        self._bus.close()
-        os.close(self._read_fd)
-        os.close(self._write_fd)
-
-    def _wake(self) -> None:
-        try:
-            os.write(self._write_fd, b"\0")
-        except BlockingIOError:
-            return  # a full pipe wakes as well
-
-    def _run(self) -> None:
-        bus = self._bus
-        try:
-            while not self._stop.is_set():
-                now = bus.clock()
-                due_s = bus.poll(now)
-                wait_s = self.MAX_WAIT_S if due_s is None else min(due_s - now, self.MAX_WAIT_S)
-                if wait_s > 0.0:
-                    self._wait(wait_s)
-        except Exception as error:
-            LOG.exception("the thread of port %s ends", bus.name)
-            bus.fail(f"its thread ended: {error}")
-
-    def _wait(self, wait_s: float) -> None:
-        sources = [self._read_fd]
-        link = self._bus.link
-        if link is not None:
-            try:
-                sources.append(cast(WaitableLink, link).fileno())
-            except OSError:
-                return  # the next poll finds out and reopens
-        ready, _, _ = select.select(sources, (), (), wait_s)
-        if self._read_fd in ready:
-            os.read(self._read_fd, 4096)
+                self._cycle_ends(cycle, Reply(cycle.request, now, failure=Failure.DISCONNECTED))

@@ -1,9 +1,7 @@
-"""A Modbus RTU master without I/O: requests in, bytes out, replies in, results out; time is told.
+"""A Modbus master without I/O: requests in, bytes out, replies in, results out; time is told.
 
-RTU replies carry no transaction number, so a reply that comes after its time-out looks like the answer to the next
-request. Three things keep it out: after every time-out nothing is sent until the line has been quiet; the same question
-is asked in different frames in turn (the *tag*: number of registers, function) and the tag of a request that timed out
-is left out for a while; and the reply is looked for behind noise by its checksum, so that noise costs no time-out.
+It orders, times and repeats; what the bytes look like and how a late reply is kept out is its ``Framing``'s
+(``cell.drivers.rtu`` for serial lines, ``cell.drivers.mbap`` for TCP).
 """
 
 from __future__ import annotations
@@ -13,20 +11,22 @@ import heapq
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
-from cell.drivers.frames import Exchange, Match, Request, exchange, find_reply, holds_frame
+from cell.drivers.frames import Match, Request
+from cell.drivers.framing import Framing
+from cell.drivers.line_statistics import LineStatistics
 
-# Modbus over Serial Line V1.02, 2.5.1.1: 3.5 characters of silence between frames, fixed at 1.75 ms above 19200 baud.
-SILENT_CHARACTERS = 3.5
-FIXED_SILENCE_S = 0.00175
-FIXED_ABOVE_BAUD = 19200
-# Quiet line after a time-out (facts: 50 ms gave no wrong value in 4,000 reads). A line that never falls silent is tried
-# again after the limit, so that a stop still goes out.
-QUIET_S = 0.05
-QUIET_LIMIT_S = 0.5
-# A reply this late no longer comes: until then its tag is not used again.
-STALE_S = 1.0
+__all__ = ["Done", "Failure", "LineStatistics", "Master", "Priority", "Reply"]
+
+# Longest from the end of a request to the start of its reply.
 REPLY_TIMEOUT_S = 0.1
 RETRIES = 2
+# How long the first byte of a cyclic reply is waited for: learned of each unit, as TCP learns its time-out (RFC 6298,
+# with a smaller margin), between the least and the reply time-out; for a repetition so much longer.
+LEAST_PATIENCE_S = 0.025
+PATIENCE_MARGIN_S = 0.005
+REPEATED_PATIENCE = 1.5
+# Bytes that make no reply and are followed by so quiet a line will not become one.
+CORRUPT_S = 0.05
 QUEUE_LIMIT = 256
 # Exception codes after which asking again makes sense: 5 acknowledge, 6 busy.
 PASSING_EXCEPTIONS = (5, 6)
@@ -49,13 +49,14 @@ class Failure(enum.Enum):
     SUPERSEDED = "replaced by a newer command"
     DISCONNECTED = "the port is not connected"
     QUEUE_FULL = "too many requests wait for this line"
+    UNIDENTIFIED = "not sent: it is not known that the right device would get it"
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """How a request ended: registers read (none for a write), or a failure; ``stamp_s`` is the time of the last byte.
 
-    ``exception`` is the Modbus exception code, 0 without one.
+    ``exception`` is the Modbus exception code, 0 without one; ``detail`` says more than the failure does.
     """
 
     request: Request
@@ -63,6 +64,7 @@ class Reply:
     values: tuple[int, ...] = ()
     failure: Failure | None = None
     exception: int = 0
+    detail: str = ""
 
     @property
     def ok(self) -> bool:
@@ -74,27 +76,12 @@ class Reply:
         """The failure in words; empty when there is none."""
         if self.failure is None:
             return ""
+        if self.detail:
+            return self.detail
         return f"{self.failure.value} (code {self.exception})" if self.exception else self.failure.value
 
 
 Done = Callable[[Reply], None]
-
-
-@dataclass(slots=True)
-class LineStatistics:
-    """Counts since the start. ``noise_bytes``: thrown away; ``stale``: times a sound reply was among them."""
-
-    requests: int = 0
-    answered: int = 0
-    timeouts: int = 0
-    corrupt: int = 0
-    exceptions: int = 0
-    retries: int = 0
-    failed: int = 0
-    stale: int = 0
-    noise_bytes: int = 0
-    bytes_out: int = 0
-    bytes_in: int = 0
 
 
 @dataclass(order=True, slots=True)
@@ -107,39 +94,56 @@ class _Job:
     on_done: Done = field(compare=False)
     retries_left: int = field(compare=False)
     key: Hashable = field(compare=False)
+    repeated: bool = field(default=False, compare=False)
+
+
+class _Patience:
+    """How soon one unit's replies begin, learned from them."""
+
+    __slots__ = ("deviation_s", "limit_s", "mean_s", "value_s")
+
+    def __init__(self, limit_s: float) -> None:
+        self.limit_s = self.value_s = limit_s
+        self.mean_s = -1.0
+        self.deviation_s = 0.0
+
+    def learn(self, took_s: float) -> None:
+        if self.mean_s < 0.0:
+            self.mean_s, self.deviation_s = took_s, took_s / 2.0
+        else:
+            self.deviation_s += (abs(took_s - self.mean_s) - self.deviation_s) / 4.0
+            self.mean_s += (took_s - self.mean_s) / 8.0
+        value_s = self.mean_s + 4.0 * self.deviation_s + PATIENCE_MARGIN_S
+        self.value_s = min(max(value_s, LEAST_PATIENCE_S), self.limit_s)
+
+    def unlearn(self) -> None:
+        """Whoever is there next may be slower."""
+        self.mean_s = -1.0
+        self.deviation_s = 0.0
+        self.value_s = self.limit_s
 
 
 class Master:
     """The master of one line.
 
     Args:
-        baudrate: of the line, for the silence between frames and the time a frame takes.
-        bits_per_character: 10 for 8N1, 11 for 8E1 and 8N2.
-        reply_timeout_s: from the end of the request to the start of its reply.
+        framing: of the line; the master's alone.
+        reply_timeout_s: from the end of the request to the start of its reply, at most.
     """
 
-    def __init__(
-        self, baudrate: int, *, bits_per_character: int = 10, reply_timeout_s: float = REPLY_TIMEOUT_S
-    ) -> None:
-        self.statistics = LineStatistics()
-        self._character_s = bits_per_character / baudrate
-        fixed = baudrate > FIXED_ABOVE_BAUD
-        self._silence_s = FIXED_SILENCE_S if fixed else SILENT_CHARACTERS * self._character_s
+    def __init__(self, framing: Framing, *, reply_timeout_s: float = REPLY_TIMEOUT_S) -> None:
+        self.statistics = framing.statistics
+        self._framing = framing
         self._reply_timeout_s = reply_timeout_s
         self._queue: list[_Job] = []
         self._serial = 0
         self._newest: dict[Hashable, int] = {}
-        self._turn: dict[tuple[int, int, int], int] = {}
-        self._stale_until: dict[bytes, float] = {}
-        self._received = bytearray()
+        self._patience: dict[int, _Patience] = {}
         self._job: _Job | None = None
-        self._sought: Exchange | None = None
+        self._sent_s = 0.0
+        self._first_s: float | None = None
         self._timeout_s = 0.0
-        self._quiet_s = 0.0
         self._deadline_s = 0.0
-        self._free_s = 0.0
-        self._resync = False
-        self._quiet_limit_s = 0.0
 
     def submit(
         self,
@@ -159,41 +163,48 @@ class Master:
         if key is not None:
             self._newest[key] = self._serial
         job = _Job(priority, self._serial, request, on_done, retries, key)
-        if len(self._queue) >= QUEUE_LIMIT:
-            self._end(job, Reply(request, self._free_s, failure=Failure.QUEUE_FULL))
+        if len(self._queue) >= QUEUE_LIMIT and priority is not Priority.STOP:
+            self._end(job, Reply(request, self._sent_s, failure=Failure.QUEUE_FULL))
         else:
             heapq.heappush(self._queue, job)
 
     def feed(self, data: bytes, now: float) -> None:
-        """Take bytes that came in by ``now``."""
+        """Take bytes that came in by ``now``.
+
+        Raises:
+            ConnectionError: the connection is of no use any more.
+        """
         self.statistics.bytes_in += len(data)
-        if self._job is None or self._sought is None:
-            self._discard(data)
-            wait_s = QUIET_S if self._resync else self._silence_s
-            self._free_s = max(self._free_s, now + wait_s)
+        framing, job = self._framing, self._job
+        if job is None:
+            framing.stray(data, now)
             return
-        received = self._received
-        received += data
-        if len(received) >= 5:
-            match = find_reply(received, self._sought)
-            if match is not None:
-                self._answer(match, now)
-                return
-        # Bytes that make no reply and are followed by a quiet line will not become one.
-        self._quiet_s = now + QUIET_S
-        self._deadline_s = min(self._timeout_s, self._quiet_s)
+        if self._first_s is None:
+            self._first_s = now
+        match = framing.take(data, now)
+        if match is not None:
+            self._answer(match, now)
+        elif framing.heard:
+            self._deadline_s = min(self._timeout_s, now + CORRUPT_S)
 
     def poll(self, now: float) -> tuple[bytes, float | None]:
-        """Do what is due. Returns the bytes to send now, and when to call again (None: only after a feed or submit)."""
+        """Do what is due. Returns the bytes to send now, and when to call again (None: only after a feed or submit).
+
+        Raises:
+            ConnectionError: the connection is of no use any more.
+        """
         if self._job is not None:
             if now < self._deadline_s:
                 return b"", self._deadline_s
             self._give_up(now)
+        if not self._queue:
+            return b"", None
         self._drop_superseded(now)
         if not self._queue:
             return b"", None
-        if now < self._free_s and not (self._resync and now >= self._quiet_limit_s):
-            return b"", min(self._free_s, self._quiet_limit_s) if self._resync else self._free_s
+        free_s = self._framing.free_s(self._queue[0].request, now)
+        if now < free_s:
+            return b"", free_s
         return self._send(heapq.heappop(self._queue), now), self._deadline_s
 
     def abort(self, failure: Failure, now: float) -> None:
@@ -202,45 +213,31 @@ class Master:
         self._queue.clear()
         if self._job is not None:
             jobs.insert(0, self._job)
-        self._job = self._sought = None
-        self._received.clear()
+        self._job = None
+        self._framing.forget()
         for job in jobs:
             self._end(job, Reply(job.request, now, failure=failure))
 
     def _send(self, job: _Job, now: float) -> bytes:
-        request = job.request
-        sought = self._frame(request, now)
-        self._job, self._sought = job, sought
-        self._received.clear()
-        self._resync = False
-        wire_s = (len(sought.frame) + sought.length) * self._character_s
-        self._timeout_s = self._deadline_s = now + wire_s + self._silence_s + self._reply_timeout_s
+        framing = self._framing
+        frame = framing.begin(job.request, now)
+        self._job, self._sent_s, self._first_s = job, now, None
+        self._timeout_s = self._deadline_s = now + framing.whole_s + self._reply_timeout_s
+        if job.priority == Priority.POLL:
+            patience_s = self._patience_of(job).value_s * (REPEATED_PATIENCE if job.repeated else 1.0)
+            self._deadline_s = min(self._timeout_s, now + framing.request_s + patience_s)
         self.statistics.requests += 1
-        self.statistics.bytes_out += len(sought.frame)
-        return sought.frame
-
-    def _frame(self, request: Request, now: float) -> Exchange:
-        """The next tag in turn of which no reply can be under way any more; else the one that has waited longest."""
-        tags = request.tags
-        if tags == 1:
-            return exchange(request)
-        place = (request.unit, request.function, request.address)
-        turn = self._turn.get(place, 0)
-        self._turn[place] = (turn + 1) % tags
-        if not self._stale_until:
-            return exchange(request, turn)
-        self._stale_until = {header: until_s for header, until_s in self._stale_until.items() if until_s > now}
-        options = [exchange(request, (turn + step) % tags) for step in range(tags)]
-        return min(options, key=lambda option: self._stale_until.get(option.header, 0.0))
+        self.statistics.bytes_out += len(frame)
+        return frame
 
     def _answer(self, match: Match, now: float) -> None:
-        job, sought = self._job, self._sought
-        assert job is not None and sought is not None
-        self._discard(self._received[: match.start])
-        self._discard(self._received[match.end :])
-        self._received.clear()
-        self._job = self._sought = None
-        self._free_s = now + self._silence_s
+        job, first_s = self._job, self._first_s
+        assert job is not None and first_s is not None
+        self._job = None
+        # Not of a repetition: nobody knows to which of both it is the answer (Karn).
+        if job.priority == Priority.POLL and not job.repeated:
+            self._patience_of(job).learn(first_s - self._sent_s - self._framing.request_s)
+        self.statistics.recent.append((now, now - self._sent_s))
         if not match.exception:
             self.statistics.answered += 1
             self._end(job, Reply(job.request, now, match.values))
@@ -249,21 +246,17 @@ class Master:
         self._fail(job, Reply(job.request, now, (), Failure.EXCEPTION, match.exception))
 
     def _give_up(self, now: float) -> None:
-        job, sought = self._job, self._sought
-        assert job is not None and sought is not None
-        failure = Failure.CORRUPT if self._received else Failure.TIMEOUT
-        if failure is Failure.CORRUPT:
+        job = self._job
+        assert job is not None
+        if self._framing.give_up(now):
+            failure = Failure.CORRUPT
             self.statistics.corrupt += 1
         else:
+            failure = Failure.TIMEOUT
             self.statistics.timeouts += 1
-        self._discard(self._received)
-        self._received.clear()
-        self._job = self._sought = None
-        self._resync = True
-        # Behind a corrupt reply the line has mostly been quiet already.
-        self._free_s = self._quiet_s if failure is Failure.CORRUPT else now + QUIET_S
-        self._quiet_limit_s = now + QUIET_LIMIT_S
-        self._stale_until[sought.header] = now + STALE_S
+            if job.retries_left <= 0:
+                self._patience_of(job).unlearn()
+        self._job = None
         self._fail(job, Reply(job.request, now, failure=failure))
 
     def _fail(self, job: _Job, reply: Reply) -> None:
@@ -272,6 +265,7 @@ class Master:
             self._end(job, reply)
             return
         job.retries_left -= 1
+        job.repeated = True
         self.statistics.retries += 1
         heapq.heappush(self._queue, job)
 
@@ -280,6 +274,13 @@ class Master:
             self.statistics.failed += 1
         job.on_done(reply)
 
+    def _patience_of(self, job: _Job) -> _Patience:
+        unit = job.request.unit
+        patience = self._patience.get(unit)
+        if patience is None:
+            patience = self._patience[unit] = _Patience(self._reply_timeout_s)
+        return patience
+
     def _superseded(self, job: _Job) -> bool:
         return job.key is not None and self._newest[job.key] != job.serial
 
@@ -287,10 +288,3 @@ class Master:
         while self._queue and self._superseded(self._queue[0]):
             job = heapq.heappop(self._queue)
             self._end(job, Reply(job.request, now, failure=Failure.SUPERSEDED))
-
-    def _discard(self, data: bytes | bytearray) -> None:
-        if not data:
-            return
-        self.statistics.noise_bytes += len(data)
-        if holds_frame(data):
-            self.statistics.stale += 1

@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import cast
 
-import serial
-
-from cell.drivers.bus import Bus, BusThread
+from cell.drivers.bus import Bus
+from cell.drivers.bus_thread import BusThread
 from cell.drivers.interfaces import Device
-from cell.drivers.links import ByteLink
+from cell.drivers.links import ByteLink, speaks_tcp
 from cell.drivers.modbus import REPLY_TIMEOUT_S
+from cell.drivers.serial_port import SerialPort
 from cell.drivers.spec import DeviceSpec, Options
 from perception.errors import InputError
 
@@ -202,6 +202,7 @@ class Devices:
                 line.baudrate,
                 bits_per_character=line.bits_per_character,
                 reply_timeout_s=line.reply_timeout_s,
+                tcp=speaks_tcp(spec.port),
             )
         except InputError as error:
             raise spec.wrong("port", error.message) from error
@@ -220,15 +221,7 @@ class Devices:
                 raise spec.wrong("port", f"{spec.port}: no link scheme '{scheme}' (there are: {known})")
             opener = cast(LinkOpener, schemes[scheme]())
             return lambda: opener(name, line.baudrate)
-        return lambda: serial.Serial(
-            spec.port,
-            line.baudrate,
-            parity=line.parity,
-            stopbits=line.stopbits,
-            timeout=0,
-            write_timeout=0,
-            exclusive=True,
-        )
+        return lambda: SerialPort(spec.port, line.baudrate, parity=line.parity, stopbits=line.stopbits)
 
     def _run(self, port: _Port) -> None:
         port.thread = BusThread(port.bus)

@@ -6,7 +6,8 @@ import pytest
 
 from cell.drivers.crc import with_crc
 from cell.drivers.frames import Request
-from cell.drivers.modbus import QUEUE_LIMIT, QUIET_S, Failure, Master, Priority, Reply
+from cell.drivers.modbus import QUEUE_LIMIT, Failure, Master, Priority, Reply
+from cell.drivers.rtu import QUIET_S, RtuFraming
 
 READ = Request(9, 4, 0x07D0, 1)
 SILENCE_S = 0.00175
@@ -16,7 +17,7 @@ class Talk:
     """A master, what it sends, and how its requests end."""
 
     def __init__(self, baudrate: int = 115200) -> None:
-        self.master = Master(baudrate, reply_timeout_s=0.1)
+        self.master = Master(RtuFraming(baudrate), reply_timeout_s=0.1)
         self.ended: list[Reply] = []
         self.now_s = 0.0
 
