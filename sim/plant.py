@@ -28,6 +28,28 @@ class GripperPlant(Protocol):
     def halt(self) -> None: ...
 
 
+class CupPlant(Protocol):
+    """A suction cup with its pump and valve (``closed``, ``vents``, ``blows``). Pressures are absolute, Pa."""
+
+    @property
+    def pressure_pa(self) -> float: ...
+
+    def pump(self, on: bool) -> None: ...
+
+    def valve(self, state: str) -> None: ...
+
+    def time_at(self, pressure_pa: float) -> float: ...
+
+
+class SuctionPlant(Protocol):
+    """What a suction gripper stands before; ``advance`` as in ``Plant``."""
+
+    @property
+    def cup(self) -> CupPlant: ...
+
+    def advance(self, now_s: float) -> None: ...
+
+
 class BeltPlant(Protocol):
     """The belt behind its drive: the drive does the ramp, the belt follows its speed at once."""
 
@@ -38,7 +60,10 @@ class BeltPlant(Protocol):
 
 
 class CabinetPlant(Protocol):
-    """What is wired to the I/O block. Contacts are True when in order; counts are the belt encoder's, unwrapped."""
+    """What is wired to the I/O block. Contacts are True when in order; counts are the belt encoder's, unwrapped.
+
+    ``lamps``: of the stack light, b0 red, b1 amber, b2 green, b3 blue, b4 buzzer.
+    """
 
     @property
     def estop_ok(self) -> bool: ...
@@ -54,6 +79,14 @@ class CabinetPlant(Protocol):
 
     @property
     def strobe_count(self) -> int: ...
+
+    @property
+    def part_present(self) -> bool: ...
+
+    @property
+    def lamps(self) -> int: ...
+
+    def light(self, lamps: int) -> None: ...
 
 
 class Plant(Protocol):

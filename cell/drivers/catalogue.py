@@ -110,12 +110,12 @@ def model(name: str) -> Model:
     driver = _driver(name)
     guide = getattr(driver, "GUIDE", None)
     asked = OptionsAsked()
-    spec = DeviceSpec(name=name, model=name, port="nowhere", options=asked)
+    given = guide if isinstance(guide, Guide) else None
+    spec = DeviceSpec(name, name, "nowhere", baudrate=given.baudrate if given is not None else 115200, options=asked)
     # A driver that cannot be made without its own options still shows those that it asked for.
     with contextlib.suppress(InputError):
         dry_run(spec)
     roles = getattr(driver, "ROLES", None) or [role for role, interface in ROLES.items() if _serves(driver, interface)]
-    given = guide if isinstance(guide, Guide) else None
     return Model(name, tuple(roles), tuple(asked.asked), given or Guide(title=name), given is not None)
 
 
@@ -127,7 +127,7 @@ def dry_run(spec: DeviceSpec) -> None:
     """
     driver = _driver(spec.model)
     options = Options(spec)
-    line = line_of(spec, options)
+    line = line_of(spec, options, driver)
     rest: Mapping[str, object] = options.rest()
     if isinstance(spec.options, OptionsAsked):
         noted = OptionsAsked(rest)

@@ -42,6 +42,11 @@ class Presence:
         self._reason = reply.reason
         return reply.ok and not was
 
+    def doubt(self, reason: str) -> None:
+        """What answered is not the device that it should be: take back that it was heard."""
+        self._answers = False
+        self._reason = reason
+
     def fresh(self, stamp_s: float) -> bool:
         """Whether a reading of this time still stands for the device's present state."""
         return self.connected and self._bus.clock() - stamp_s <= self._stale_s

@@ -51,17 +51,24 @@ class Line:
         return 9 + self.stopbits + (self.parity != "N")
 
 
-def line_of(spec: DeviceSpec, options: Options) -> Line:
+def line_of(spec: DeviceSpec, options: Options, driver: object = None) -> Line:
     """How a device's line is spoken to, after its options of every model.
+
+    A driver whose device comes with other defaults has them in ``LINE`` (``{"stopbits": 2}``), and in ``BAUDRATES`` the
+    speeds that it has, where those are not all.
 
     Raises:
         InputError: one of them is wrong.
     """
+    own: Mapping[str, object] = getattr(driver, "LINE", {})
+    able: tuple[int, ...] = getattr(driver, "BAUDRATES", ())
+    if able and spec.baudrate not in able:
+        raise spec.wrong("baudrate", f"{spec.baudrate} is none of a {spec.model}'s: {', '.join(map(str, able))}")
     return Line(
         spec.baudrate,
-        options.choice("parity", "N", ("N", "E", "O")),
-        options.whole("stopbits", 1, 1, 2),
-        options.number("reply_timeout_s", REPLY_TIMEOUT_S, 0.01, 1.0),
+        options.choice("parity", str(own.get("parity", "N")), ("N", "E", "O")),
+        options.whole("stopbits", cast(int, own.get("stopbits", 1)), 1, 2),
+        options.number("reply_timeout_s", cast(float, own.get("reply_timeout_s", REPLY_TIMEOUT_S)), 0.01, 1.0),
     )
 
 
@@ -122,7 +129,7 @@ class Devices:
         if place in self._opened:
             return self._again(spec, *self._opened[place], getattr(driver, "ROLES_SHARE", False))
         options = Options(spec)
-        line = line_of(spec, options)
+        line = line_of(spec, options, driver)
         new = spec.port not in self._ports
         port = self._open_port(spec, line)
         try:
@@ -144,7 +151,9 @@ class Devices:
             InputError: a bad unit, baud rate or line option, or a port that cannot be opened.
         """
         self._check(spec)
-        return self._open_port(spec, line_of(spec, Options(spec))).bus
+        drivers = self._plugins(DRIVERS)
+        driver = drivers[spec.model]() if spec.model in drivers else None
+        return self._open_port(spec, line_of(spec, Options(spec), driver)).bus
 
     def poll(self, now: float) -> float | None:
         """Poll every bus (simulated time); returns the earliest time at which one wants to be polled again."""

@@ -1,23 +1,27 @@
-"""Robotiq 2F-85 (2F-140, Hand-E: other stroke) over Modbus RTU.
+"""Robotiq 2F-85, 2F-140 and Hand-E over Modbus RTU: one protocol, other strokes, speeds and forces.
 
 Registers [V] (manual, section "Control"; PickNikRobotics/ros2_robotiq_gripper; pyRobotiqGripper):
 0x03E8 high byte action (b0 rACT, b3 rGTO), 0x03E9 low byte rPR position (0 open .. 255 closed), 0x03EA rSP speed / rFR
 force; 0x07D0 high byte status (b0 gACT, b3 gGTO, b5-4 gSTA, b7-6 gOBJ), 0x07D1 gFLT / echo of rPR, 0x07D2 gPO position
-/ current in 10 mA. Functions 4 and 3 read, 16 writes. Ranges 20..150 mm/s and 20..235 N after the manual, linear in the
-byte [R]. Unverified on hardware.
+/ current in 10 mA. Functions 4 and 3 read, 16 writes. Bits 1 and 2 of the status and the low byte of 0x07D0 are
+reserved and read 0: what answers otherwise is no such gripper, and is not commanded. Ranges after the data sheets [R],
+linear in the byte [R]: 2F-85 85 mm, 20..150 mm/s, 20..235 N; 2F-140 140 mm, 30..250 mm/s, 10..125 N; Hand-E 50 mm,
+20..150 mm/s, 20..185 N. Unverified on hardware.
 
-Options: ``period_s`` 0.02 (the device flags a master silent for 1 s), ``stroke_m`` 0.085, ``min_speed_mps`` 0.02,
-``max_speed_mps`` 0.15, ``min_force_n`` 20, ``max_force_n`` 235, ``spare_registers`` 0 (readable behind 0x07D2 [R]:
-stale replies are then told apart by length as well as by function).
+Options: ``period_s`` 0.02 (the device flags a master silent for 1 s), ``stroke_m``, ``min_speed_mps``,
+``max_speed_mps``, ``min_force_n``, ``max_force_n`` (the model's own), ``spare_registers`` 0 (readable behind 0x07D2
+[R]: stale replies are then told apart by length as well as by function).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from cell.drivers.bus import Bus
 from cell.drivers.frames import READ_INPUT, WRITE_MANY, Request
 from cell.drivers.guides import robotiq_2f85 as guide
+from cell.drivers.identity import Identity
 from cell.drivers.interfaces import GripperCommand, GripperStatus, Reading
 from cell.drivers.modbus import Priority, Reply
 from cell.drivers.presence import Presence
@@ -27,6 +31,8 @@ COMMAND = 0x03E8
 STATUS = 0x07D0
 ACT, GTO = 0x01, 0x08
 READY = 3
+NO_STATE = 2
+RESERVED = 0x06FF
 MOVING, CONTACT_CLOSING, AT_REQUEST = 0, 2, 3
 CURRENT_STEP_A = 0.01
 
@@ -70,19 +76,22 @@ class Robotiq2F85:
     """A ``Gripper``. ``move`` before the activation has ended is sent when it has ended."""
 
     GUIDE = guide.GUIDE
+    STROKE_M: ClassVar[float] = 0.085
+    SPEED_MPS: ClassVar[tuple[float, float]] = (0.02, 0.15)
+    FORCE_N: ClassVar[tuple[float, float]] = (20.0, 235.0)
 
     def __init__(self, spec: DeviceSpec, bus: Bus) -> None:
         options = Options(spec)
         period_s = options.number("period_s", 0.02, 0.005, 0.3)
         self.name = spec.name
-        self.stroke_m = options.number("stroke_m", 0.085, 0.01, 0.2)
+        self.stroke_m = options.number("stroke_m", self.STROKE_M, 0.01, 0.2)
         self._speed_mps = (
-            options.number("min_speed_mps", 0.02, 0.001, 1.0),
-            options.number("max_speed_mps", 0.15, 0.002, 1.0),
+            options.number("min_speed_mps", self.SPEED_MPS[0], 0.001, 1.0),
+            options.number("max_speed_mps", self.SPEED_MPS[1], 0.002, 1.0),
         )
         self._force_n = (
-            options.number("min_force_n", 20.0, 0.0, 1000.0),
-            options.number("max_force_n", 235.0, 1.0, 1000.0),
+            options.number("min_force_n", self.FORCE_N[0], 0.0, 1000.0),
+            options.number("max_force_n", self.FORCE_N[1], 1.0, 1000.0),
         )
         spare = options.whole("spare_registers", 0, 0, 8)
         options.finish()
@@ -99,6 +108,7 @@ class Robotiq2F85:
         self._acknowledged = (0, 0.0)
         self._refused: str | None = None
         status = Request(spec.unit, READ_INPUT, STATUS, 3, spare=spare, twin=True)
+        bus.identify(Identity(Request(spec.unit, READ_INPUT, STATUS, 3), _stranger))
         bus.every(period_s, status, self._on_status)
 
     @property
@@ -189,6 +199,9 @@ class Robotiq2F85:
                 self._refused = f"the last move was not sent: {reply.reason}"
             return
         flags, fault_echo, position_current = reply.values
+        if stranger := _stranger(reply.values):
+            self._presence.doubt(stranger)
+            return
         flags >>= 8
         raw = _Raw(
             active=bool(flags & ACT),
@@ -229,6 +242,32 @@ class Robotiq2F85:
 
         self._writing = True
         self._bus.submit(Request(self._unit, WRITE_MANY, COMMAND, values=(action << 8,)), done, Priority.WRITE)
+
+
+class Robotiq2F140(Robotiq2F85):
+    """The wide one."""
+
+    GUIDE = guide.GUIDE_2F140
+    STROKE_M = 0.140
+    SPEED_MPS = (0.03, 0.25)
+    FORCE_N = (10.0, 125.0)
+
+
+class RobotiqHandE(Robotiq2F85):
+    """The small one with parallel fingers."""
+
+    GUIDE = guide.GUIDE_HAND_E
+    STROKE_M = 0.050
+    SPEED_MPS = (0.02, 0.15)
+    FORCE_N = (20.0, 185.0)
+
+
+def _stranger(values: tuple[int, ...]) -> str | None:
+    """It has no serial number to read: its status has a form at least."""
+    status = values[0]
+    if not status & RESERVED and status >> 12 & 3 != NO_STATE:
+        return None
+    return f"no Robotiq gripper: its status is {status:#06x}"
 
 
 def _byte(value: float, low: float, high: float) -> int:

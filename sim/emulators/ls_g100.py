@@ -1,4 +1,4 @@
-"""An LS Electric G100 inverter as its Modbus port shows it; its ramp moves the belt.
+"""LS Electric G100, S100 and iG5A inverters as their Modbus port shows them; their ramp moves the belt.
 
 Common area after the iG5A/S100/G100 manuals, chapter "RS-485 communication"; the address on the wire is the documented
 one minus 1. The registers below carry their documented addresses.
@@ -7,6 +7,7 @@ one minus 1. The registers below carry their documented addresses.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from sim.emulators.slave import ILLEGAL_ADDRESS, ILLEGAL_VALUE, ModbusException
 from sim.plant import Plant
@@ -16,7 +17,8 @@ FREQUENCY, COMMAND, ACCELERATION, DECELERATION = 0x0005, 0x0006, 0x0007, 0x0008
 CURRENT, OUTPUT, STATUS, TRIP = 0x0009, 0x000A, 0x000E, 0x000F
 # Protection group: Pr.12 what a lost command does (0 nothing, 2 decelerate), Pr.13 after which time in 0.1 s. Read only
 # here: they are set at the keypad.
-LOST_COMMAND_MODE, LOST_COMMAND_TIME = 0x1B0C, 0x1B0D
+PROTECTION_LOST_COMMAND = 0x1B0C
+IG5A_I62 = 0xA43E
 WRITABLE = (FREQUENCY, COMMAND, ACCELERATION, DECELERATION)
 STOP, FORWARD, REVERSE, TRIP_RESET, EMERGENCY = 0x01, 0x02, 0x04, 0x08, 0x10
 WRITING_DISABLED = 0x14
@@ -43,6 +45,11 @@ class LsG100Device:
     """
 
     functions = frozenset((3, 4, 6, 16))
+    LOST_COMMAND: ClassVar[int] = PROTECTION_LOST_COMMAND
+    """Where the mode of a lost command is shown; its time lies behind it."""
+    LOST_COMMAND_TRIP: ClassVar[int] = TRIP_LOST_COMMAND
+    """What a lost command leaves in the trip information; 0: the drive stops without a trip."""
+    OVERLOAD_TRIP: ClassVar[int] = TRIP_OVERLOAD
 
     def __init__(
         self, plant: Plant, *, mps_per_hz: float = 0.01, lost_command_s: float | None = 1.0, locked: bool = False
@@ -69,6 +76,19 @@ class LsG100Device:
         """The trip code, 0 without a trip."""
         return self._trip
 
+    def power_off(self, now: float) -> None:
+        """Mains off: the output is off at once, and the belt coasts to a stop."""
+        self._direction = 0
+        self._set(0.0, now)
+
+    def power_on(self, now: float) -> None:
+        """A latched trip is gone, what was written is forgotten."""
+        self._registers = {FREQUENCY: 0, COMMAND: STOP, ACCELERATION: 50, DECELERATION: 50}
+        self._direction = 0
+        self._trip = 0
+        self._blocked_since_s = None
+        self._set(0.0, now)
+
     def trip(self, code: int, now: float) -> None:
         """Let the drive trip: the output goes off and the belt coasts to a stop at once."""
         self._trip = code
@@ -78,10 +98,10 @@ class LsG100Device:
     def read(self, function: int, address: int, count: int, now: float) -> Sequence[int]:
         """Common area."""
         first = address + 1
-        if first >= LOST_COMMAND_MODE and first + count - 1 <= LOST_COMMAND_TIME:
+        if first >= self.LOST_COMMAND and first + count <= self.LOST_COMMAND + 2:
             self._heard_s = now
             after_s = self._lost_command_s
-            return ([0, 10] if after_s is None else [2, round(10 * after_s)])[first - LOST_COMMAND_MODE :][:count]
+            return ([0, 10] if after_s is None else [2, round(10 * after_s)])[first - self.LOST_COMMAND :][:count]
         if first < FIRST or first + count - 1 > LAST:
             raise ModbusException(ILLEGAL_ADDRESS)
         self._heard_s = now
@@ -109,7 +129,7 @@ class LsG100Device:
     def tick(self, now: float) -> float | None:
         """Go on with the ramp; notice a master that fell silent."""
         if self._direction and self._lost_command_s is not None and now - self._heard_s >= self._lost_command_s:
-            self._trip = TRIP_LOST_COMMAND
+            self._trip = self._trip or self.LOST_COMMAND_TRIP
             self._direction = 0
         self._ramp(now)
         if self._hz != self._target_hz:
@@ -159,7 +179,7 @@ class LsG100Device:
         elif self._blocked_since_s is None:
             self._blocked_since_s = now
         elif now - self._blocked_since_s >= OVERLOAD_S:
-            self.trip(TRIP_OVERLOAD, now)
+            self.trip(self.OVERLOAD_TRIP, now)
 
     @property
     def _blocked(self) -> bool:
@@ -191,3 +211,18 @@ class LsG100Device:
             STATUS: flags,
             TRIP: self._trip,
         }
+
+
+class LsS100Device(LsG100Device):
+    """An S100: its trip information only says which kind of trip it is; both of these are latched ones (bit 0)."""
+
+    LOST_COMMAND_TRIP = 0x0001
+    OVERLOAD_TRIP = 0x0001
+
+
+class LsIg5aDevice(LsG100Device):
+    """An iG5A: a bit for each trip (8: overload), and a lost command stops it without one."""
+
+    LOST_COMMAND = IG5A_I62
+    LOST_COMMAND_TRIP = 0
+    OVERLOAD_TRIP = 0x0100

@@ -13,15 +13,22 @@ class Cabinet:
     Args:
         belt: whose travel the encoder counts.
         power: told whenever the safety circuit opens (False) or closes (True).
+        part_present: whether something stands before the part sensor.
     """
 
-    def __init__(self, belt: BeltMotion, power: Callable[[bool], None]) -> None:
+    def __init__(
+        self, belt: BeltMotion, power: Callable[[bool], None], part_present: Callable[[], bool] = lambda: False
+    ) -> None:
         self._belt = belt
         self._power = power
         self._estop_ok = True
         self._curtain_ok = True
         self._strobe_m = 0.0
         self._strobe_count = 0
+        self._lamps = 0
+        self._part_present = part_present
+        # The encoder's wheel: travel and count at its last change, and how much of the travel it counts from there.
+        self._wheel = (0.0, 0.0, 1.0)
 
     @property
     def estop_ok(self) -> bool:
@@ -33,7 +40,8 @@ class Cabinet:
 
     @property
     def encoder_m(self) -> float:
-        return self._belt.travel_m
+        since_m, counted_m, share = self._wheel
+        return counted_m + share * (self._belt.travel_m - since_m)
 
     @property
     def strobe_m(self) -> float:
@@ -42,6 +50,17 @@ class Cabinet:
     @property
     def strobe_count(self) -> int:
         return self._strobe_count
+
+    @property
+    def part_present(self) -> bool:
+        return self._part_present()
+
+    @property
+    def lamps(self) -> int:
+        return self._lamps
+
+    def light(self, lamps: int) -> None:
+        self._lamps = lamps
 
     def press_estop(self) -> None:
         self._wire(estop_ok=False, curtain_ok=self._curtain_ok)
@@ -55,9 +74,13 @@ class Cabinet:
     def clear_curtain(self) -> None:
         self._wire(estop_ok=self._estop_ok, curtain_ok=True)
 
+    def slip(self, share: float) -> None:
+        """The encoder's wheel misses this share of the belt's travel from now on; 0: none of it."""
+        self._wheel = (self._belt.travel_m, self.encoder_m, 1.0 - share)
+
     def latch(self) -> int:
         """The camera's strobe: latch the encoder; returns how many strobes there were."""
-        self._strobe_m = self._belt.travel_m
+        self._strobe_m = self.encoder_m
         self._strobe_count += 1
         return self._strobe_count
 

@@ -84,6 +84,11 @@ class Cabinet:
     encoder_m: float = 0.0
     strobe_m: float = 0.0
     strobe_count: int = 0
+    part_present: bool = False
+    lamps: int = 0
+
+    def light(self, lamps: int) -> None:
+        self.lamps = lamps
 
     def strobe(self) -> None:
         self.strobe_m, self.strobe_count = self.encoder_m, self.strobe_count + 1

@@ -27,6 +27,7 @@ def value_of(drive: Conveyor) -> ConveyorStatus:
 
 def asked(bench, frame: str) -> bytes:
     slave = bench.slaves["drive"]
+    bench.now_s += 0.005  # silence before a frame
     slave.feed(with_crc(bytes.fromhex(frame)), bench.now_s)
     bench.now_s += 0.002
     return slave.poll(bench.now_s)[0][:-2]

@@ -33,6 +33,7 @@ def value_of(gripper: Gripper) -> GripperStatus:
 def asked(bench, frame: str) -> bytes:
     """What the emulator answers to raw bytes, checksum not counted."""
     slave = bench.slaves["gripper"]
+    bench.now_s += 0.005  # silence before a frame
     slave.feed(with_crc(bytes.fromhex(frame)), bench.now_s)
     bench.now_s += 0.002
     return slave.poll(bench.now_s)[0][:-2]
@@ -46,6 +47,7 @@ def test_emulator_says_the_golden_status_when_opened_to_position_13(bench) -> No
     asked(bench, "09 10 03E8 0003 06 0900 0000 FFFF")
     bench.world.gripper.width_m = 0.085 * (255 - 13) / 255
     slave = bench.slaves["gripper"]
+    bench.now_s += 0.005
     slave.feed(bytes.fromhex("09 04 07D0 0003 B1CE"), bench.now_s)
     assert slave.poll(bench.now_s + 0.002)[0] == bytes.fromhex("09 04 06 F900 0000 0D00 17AA")
     bench.now_s += 0.1

@@ -47,7 +47,7 @@ def test_mbpoll_reads_inputs_and_encoder_when_it_asks_the_io_block(live_bench, a
     for table in (INPUTS, HOLDING):
         status, values, said = ask("io", 2, table, 0, count=8)
         assert status == 0, said
-        assert values == {0: 1, 1: 1, 2: 70_000 - 65_536, 3: 0, 4: 0, 5: 0, 6: 0xCE11, 7: 1}
+        assert values == {0: 1, 1: 1, 2: 70_000 - 65_536, 3: 0, 4: 0, 5: 0, 6: 0xCE11, 7: 2}
 
 
 def test_mbpoll_starts_and_stops_the_belt_when_it_writes_to_the_drive(live_bench, ask: Ask) -> None:

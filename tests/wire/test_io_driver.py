@@ -25,7 +25,7 @@ def test_one_transaction_reads_everything_when_asked(bench) -> None:
     slave = bench.slaves["io"]
     slave.feed(with_crc(bytes.fromhex("02 04 0000 0008")), 1.0)
     reply = slave.poll(1.01)[0]
-    assert reply[3:-2] == bytes.fromhex("0003 0001 E240 0001 D4C0 1170 CE11 0001")
+    assert reply[3:-2] == bytes.fromhex("0003 0001 E240 0001 D4C0 1170 CE11 0002")
 
 
 def test_safety_contacts_are_seen_within_a_period_when_they_open(bench) -> None:

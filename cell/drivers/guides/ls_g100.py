@@ -2,12 +2,15 @@
 
 Registers of the common area: ``cell.drivers.ls_g100``. Parameters of the protection group have the documented address
 0x1B00 plus their code [R]: Pr.12 what the drive does when its command is lost (0 nothing), Pr.13 after which time, in
-0.1 s. Terminals and keypad codes [R].
+0.1 s. The iG5A has I62 (0 goes on, 1 free run, 2 decelerate to a stop) and I63 (0.1 s) instead, documented address
+0xA43E [R]. Terminals and keypad codes [R].
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 
 from cell.drivers.frames import READ_HOLDING, Request
@@ -18,9 +21,33 @@ STATUS = 0x000E
 LOST_COMMAND_MODE = 0x1B0C
 """Pr.12; Pr.13 lies behind it."""
 
-MODES = {1: "free run", 2: "decelerate", 3: "hold the input", 4: "hold the output", 5: "go to the preset speed"}
-GOES_ON = (3, 4, 5)
-"""Modes in which the belt keeps moving."""
+IG5A_LOST_COMMAND = 0xA43E
+"""I62; I63 lies behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _LostCommand:
+    """The parameters of one model: their names at the keypad, what the mode's values mean, those that stop the belt."""
+
+    register: int
+    mode: str
+    time: str
+    modes: Mapping[int, str]
+    stops: tuple[int, ...]
+
+    @property
+    def keypad(self) -> str:
+        return f"set {self.mode} to 2 (decelerate) and {self.time} to 1.0 s at the keypad"
+
+
+NEWER = _LostCommand(
+    LOST_COMMAND_MODE,
+    "Pr.12",
+    "Pr.13",
+    {1: "free run", 2: "decelerate", 3: "hold the input", 4: "hold the output", 5: "go to the preset speed"},
+    (1, 2),
+)
+IG5A = _LostCommand(IG5A_LOST_COMMAND, "I62", "I63", {1: "free run", 2: "decelerate"}, (1, 2))
 
 TIME_STEP_S = 0.1
 LONG_S = 3.0
@@ -28,7 +55,6 @@ LONG_S = 3.0
 
 DIRECTIONS = 0x07
 MOST_HZ = 400.0
-KEYPAD = "set Pr.12 to 2 (decelerate) and Pr.13 to 1.0 s at the keypad"
 
 
 def _ranges(spec: DeviceSpec) -> Mapping[str, tuple[float, float]]:
@@ -60,30 +86,30 @@ def _judge_status(values: Sequence[int]) -> Judgement:
     return Judgement(Grade.OK, f"answers as an LS inverter does, {motion} (its model cannot be read here)")
 
 
-def _judge_time_out(values: Sequence[int]) -> Judgement:
-    mode, time_s = values[0], values[1] * TIME_STEP_S
+def _judge_time_out(lost: _LostCommand, values: Sequence[int]) -> Judgement:
+    mode, time_s, name, keypad = values[0], values[1] * TIME_STEP_S, lost.mode, lost.keypad
     if mode == 0:
         return Judgement(
             Grade.FAULT,
-            "its lost-command time-out is off (Pr.12 = 0): the belt runs on when the controller or its cable is gone",
-            KEYPAD,
+            f"its lost-command time-out is off ({name} = 0): the belt runs on when the controller or its cable is gone",
+            keypad,
         )
-    if mode not in MODES:
+    if mode not in lost.modes:
         return Judgement(
-            Grade.WARNING, f"Pr.12 reads {mode}, which is no mode of it", "look at Pr.12 at the keypad; " + KEYPAD
+            Grade.WARNING, f"{name} reads {mode}, which is no mode of it", f"look at {name} at the keypad; {keypad}"
         )
-    words = f"when the controller is gone: {MODES[mode]} after {time_s:.1f} s"
-    if mode in GOES_ON:
-        return Judgement(Grade.FAULT, f"{words}: the belt goes on moving", KEYPAD)
+    words = f"when the controller is gone: {lost.modes[mode]} after {time_s:.1f} s"
+    if mode not in lost.stops:
+        return Judgement(Grade.FAULT, f"{words}: the belt goes on moving", keypad)
     if not 0.0 < time_s <= LONG_S:
-        return Judgement(Grade.WARNING, f"{words}, which is long", KEYPAD)
+        return Judgement(Grade.WARNING, f"{words}, which is long", keypad)
     return Judgement(Grade.OK, words)
 
 
-def _checks(spec: DeviceSpec) -> tuple[Check, ...]:
+def _checks(parameters: _LostCommand, spec: DeviceSpec) -> tuple[Check, ...]:
     offset = int(number(spec, "address_offset", -1))
     status = int(number(spec, "register_status", STATUS)) + offset
-    lost = int(number(spec, "register_lost_command", LOST_COMMAND_MODE)) + offset
+    lost = int(number(spec, "register_lost_command", parameters.register)) + offset
     return (
         Check(
             "identity",
@@ -94,18 +120,18 @@ def _checks(spec: DeviceSpec) -> tuple[Check, ...]:
         Check(
             "time-out",
             Request(spec.unit, READ_HOLDING, lost, 2),
-            _judge_time_out,
+            partial(_judge_time_out, parameters),
             Judgement(
                 Grade.WARNING,
                 f"its lost-command time-out cannot be read (register {lost - offset:#06x})",
-                f"look at Pr.12 at the keypad: it must not be 0; {KEYPAD}",
+                f"look at {parameters.mode} at the keypad: it must not be 0; {parameters.keypad}",
             ),
         ),
     )
 
 
 GUIDE = Guide(
-    title="LS Electric G100, S100 or iG5A inverter (the belt's drive)",
+    title="LS Electric G100 inverter (the belt's drive)",
     unit=1,
     baudrate=9600,
     wiring=(
@@ -135,10 +161,22 @@ GUIDE = Guide(
             "register_decel": "documented address",
             "register_status": "documented address",
             "register_trip": "documented address",
-            "register_lost_command": "documented address of Pr.12; Pr.13 lies behind it",
+            "register_lost_command": "documented address of Pr.12 (iG5A: I62); the time lies behind it",
         }
     ),
     beyond=_beyond,
     ranges=_ranges,
-    checks=_checks,
+    checks=partial(_checks, NEWER),
+)
+GUIDE_S100 = replace(GUIDE, title="LS Electric S100 inverter (the belt's drive)")
+GUIDE_IG5A = replace(
+    GUIDE,
+    title="LS Electric iG5A inverter (the belt's drive)",
+    settings=(
+        "drive mode drv 3: RS-485; frequency mode Frq 7: RS-485",
+        "I59 protocol 0: Modbus RTU, I60 station 1, I61 3: 9600 baud; the line has two stop bits",
+        "I62 lost command 2: decelerate, I63 after 1.0 s: what stops the belt when the controller is gone",
+        "maximum frequency and ramps as in the options max_hz, accel_s and decel_s",
+    ),
+    checks=partial(_checks, IG5A),
 )

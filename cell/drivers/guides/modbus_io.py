@@ -11,7 +11,7 @@ from cell.drivers.spec import DeviceSpec
 
 IDENTITY_AT = 6
 IDENTITY = 0xCE11
-MAP_VERSION = 1
+MAP_VERSION = 2
 
 
 def _judge_identity(values: Sequence[int]) -> Judgement:
@@ -58,13 +58,14 @@ def _checks(spec: DeviceSpec) -> tuple[Check, ...]:
 
 
 GUIDE = Guide(
-    title="the cell's Modbus I/O block (safety inputs to look at, belt encoder, camera strobe)",
+    title="the cell's Modbus I/O block (safety inputs to look at, encoder, strobe, part sensor, stack light)",
     unit=1,
     baudrate=115200,
     wiring=(
         "a second, potential-free contact of the emergency stop on input 0, closed when in order",
         "a second, potential-free contact of the light curtain on input 1, closed when clear",
         "the belt encoder's A and B on the counter inputs, 24 V push-pull, shielded",
+        "the part sensor at the belt's end on input 2, and the lamps of the stack light on outputs 0 to 4",
         "the camera's strobe output on the latch input: it keeps the counter's value of each picture",
         "RS-485: D+ and D- to the adapter, 120 ohm at the end",
     ),
@@ -80,9 +81,19 @@ GUIDE = Guide(
             "register_inputs": "of the safety contacts",
             "bit_estop": "of the emergency stop",
             "bit_curtain": "of the light curtain",
+            "bit_part": "of the part sensor",
+            "invert_part": "the part sensor's contact is open while a part is there",
             "register_counter": "of the encoder's counter, high word first",
             "register_latch": "of the counter at the last strobe, high word first",
             "register_strobes": "of the number of strobes",
+            "register_identity": "that says which device this is; -1: it has none",
+            "identity": "what that register reads",
+            "register_outputs": "of the stack light's lamps, written and read back; -1: it has none",
+            "bit_red": "of the red lamp; -1: there is none",
+            "bit_amber": "of the amber lamp; -1: there is none",
+            "bit_green": "of the green lamp; -1: there is none",
+            "bit_blue": "of the blue lamp; -1: there is none",
+            "bit_buzzer": "of the buzzer; -1: there is none",
             "spare_registers": "that may be read behind the last used one, to tell late replies apart",
         }
     ),
