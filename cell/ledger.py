@@ -111,6 +111,7 @@ class Ledger:
         self._closing = False
         self._closed = False
         self._error: str | None = None
+        self._full = False
         self._refused: deque[str] = deque(maxlen=100)
         self._entered = 0
         self._open_parts: set[Key] = set()
@@ -321,8 +322,12 @@ class Ledger:
             self._drain()
         if self._error is not None:
             return f"the ledger's disk takes no lines: {self._error}"
-        low = not self._closed and self._room is not None and self._room.low()
+        low = self._full or (not self._closed and self._room is not None and self._room.low())
         return "the ledger's disk is nearly full" if low else None
+
+    def fill_disk(self, full: bool) -> None:
+        """Fault injection: behave as on a disk that is full, or is no longer."""
+        self._full = full
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -440,6 +445,8 @@ class Ledger:
         try:
             with self._database:
                 self._connection.execute("BEGIN IMMEDIATE")
+                if self._full:
+                    raise sqlite3.OperationalError("database or disk is full")
                 for index, write in enumerate(batch):
                     try:
                         self._execute(write)

@@ -21,6 +21,7 @@ from sim.conductor import Conductor, LockstepExecutor, LockstepStalled, Polled, 
 from sim.emulators.ls_g100 import LsG100Device
 from sim.emulators.modbus_io import ModbusIoDevice
 from sim.emulators.robotiq_2f85 import Robotiq2F85Device
+from sim.emulators.robotiq_epick import RobotiqEPickDevice
 from sim.emulators.slave import RtuSlave
 from sim.faces.photographs import PhotoFaces
 from sim.faces.procedural import ProceduralFaces
@@ -28,9 +29,10 @@ from sim.faces.types import FaceSource, Pixels
 from sim.scenario import Scenario, load_scenario
 from sim.watchdog import Watchdog
 from sim.world.arm import TrajectoryRefused
-from sim.world.world import World
+from sim.world.world import Shot, World
 
 DRIVE_BAUD = 9600
+EPICK = "robotiq_epick"
 
 
 class SimBench:
@@ -42,6 +44,8 @@ class SimBench:
         parts: how many parts to feed; None: for ever, or as many as ``source`` has.
         source: a folder of photographs or a video whose pictures ride as parts.
         lockstep: simulated time; otherwise the monotonic clock.
+        faces: the parts' looks, in place of rendered ones.
+        scenario: in place of the one that ``parameters`` name.
 
     Raises:
         InputError: a scenario or a source that cannot be used.
@@ -55,12 +59,14 @@ class SimBench:
         parts: int | None,
         source: Path | None,
         lockstep: bool,
+        faces: FaceSource | None = None,
+        scenario: Scenario | None = None,
     ) -> None:
         file = str(parameters.get("scenario", ""))
-        scenario = load_scenario(Path(file)) if file else Scenario()
+        if scenario is None:
+            scenario = load_scenario(Path(file)) if file else Scenario()
         scenario = scenario.with_parts(parts) if parts is not None else scenario
         self._photographs: PhotoFaces | None = None
-        faces: FaceSource
         if source is not None:
             scenario = scenario.with_photographs()
             setup = scenario.photographs
@@ -68,17 +74,29 @@ class SimBench:
                 source, px_per_m=setup.px_per_m, max_px=(setup.max_width_px, setup.max_height_px)
             )
             faces = self._photographs
-        else:
+        elif faces is None:
             faces = ProceduralFaces(defective_share=scenario.feed.defective_share, mix=scenario.feed.mix)
         self.scenario: Scenario = scenario
         self.clock: Callable[[], float] = SimTime() if lockstep else time.monotonic
-        self.world = World(scenario, seed, faces, start_s=self.clock())
-        self._camera = SimCamera(scenario.camera, seed)
+        cup = parameters.get("gripper") == EPICK
+        self.world = World(scenario, seed, faces, start_s=self.clock(), cup=cup)
+        self._seed = seed
+        self._camera: SimCamera | None = None
         self._hall = links.LinkHall(self.clock, threaded=not lockstep)
-        self._hall.attach("gripper", RtuSlave(9, Robotiq2F85Device(self.world)))
-        self._hall.attach("drive", RtuSlave(1, LsG100Device(self.world), baudrate=DRIVE_BAUD), baudrate=DRIVE_BAUD)
-        self._hall.attach("cabinet", RtuSlave(1, ModbusIoDevice(self.world)))
+        self.cabinet = ModbusIoDevice(self.world)
+        self.slaves = {
+            "gripper": RtuSlave(9, RobotiqEPickDevice(self.world) if cup else Robotiq2F85Device(self.world)),
+            "drive": RtuSlave(1, LsG100Device(self.world), baudrate=DRIVE_BAUD),
+            "cabinet": RtuSlave(1, self.cabinet),
+        }
+        for name, slave in self.slaves.items():
+            self._hall.attach(name, slave, baudrate=DRIVE_BAUD if name == "drive" else 115200)
         self._frames_ns = array("q")
+        self.leak: Callable[[float], None] | None = self._leak if cup else None
+        """Sets how much of its vacuum the cup loses (0..1); None where the gripper has fingers."""
+        self._beside: dict[str, Polled] = {}
+        self._newest: tuple[Shot, int] | None = None
+        self._stale = False
         self._settled: frozenset[int] = frozenset()
 
     def overrides(self) -> dict[str, dict[str, Any]]:
@@ -131,7 +149,7 @@ class SimBench:
         if not isinstance(self.clock, SimTime):
             raise ValueError("this simulator runs in real time")
         clock = self.clock
-        polled = {"the controller's buses": devices, "the simulated lines": self._hall}
+        polled = {"the controller's buses": devices, "the simulated lines": self._hall, **self._beside}
         conductor = Conductor(executor, polled, tell_time, clock, pace=pace)
         with Watchdog(clock) as watchdog:
             try:
@@ -140,6 +158,36 @@ class SimBench:
                 if watchdog.stalled is None:
                     raise
                 raise LockstepStalled(f"at {clock():.6f} s not idle: {watchdog.stalled}") from None
+
+    def poll_beside(self, name: str, polled: Polled | None) -> None:
+        """Simulated time: poll this too, from the next lockstep on; None: no longer."""
+        if polled is None:
+            self._beside.pop(name, None)
+        else:
+            self._beside[name] = polled
+
+    def unplug(self, line: str) -> None:
+        """Pull the plug of a line."""
+        with self._hall.lock:
+            self._hall.unplug(line)
+
+    def plug(self, line: str) -> None:
+        """Put it back."""
+        with self._hall.lock:
+            self._hall.plug(line)
+
+    def pass_time(self, seconds: float) -> None:
+        """Simulated time without a controller: the devices live on alone."""
+        if not isinstance(self.clock, SimTime):
+            raise ValueError("this simulator runs in real time")
+        clock, end_s = self.clock, self.clock() + seconds
+        while True:
+            wanted = [polled.poll(clock.seconds) for polled in (self._hall, *self._beside.values())]
+            due_s = min((one for one in wanted if one is not None), default=end_s)
+            if due_s >= end_s:
+                break
+            clock.seconds = max(due_s, clock.seconds + 1e-6)
+        clock.seconds = end_s
 
     @property
     def empty(self) -> bool:
@@ -187,12 +235,38 @@ class SimBench:
         with self._hall.lock:
             return bisect_right(self._frames_ns, last_ns) - bisect_left(self._frames_ns, first_ns)
 
-    def shoot(self, stamp_ns: int = 0) -> Pixels:
-        """Strobe and render: (height, width, 3) uint8 BGR. ``stamp_ns``: what the picture's header will say."""
+    def strobe(self, stamp_ns: int = 0) -> tuple[Shot, int] | None:
+        """What the camera delivers now and the stamp that belongs to it; None: nothing.
+
+        A camera that hangs delivers its newest picture again, with the stamp that it had.
+        """
         with self._hall.lock:
-            shot = self.world.strobe(self.clock())
-            self._frames_ns.append(stamp_ns)
-        return self._camera.render(shot.parts, shot.travel_m, shot.count, speed_mps=shot.speed_mps)
+            if not self._stale:
+                self._newest = self.world.strobe(self.clock()), stamp_ns
+            if self._newest is not None:
+                self._frames_ns.append(self._newest[1])
+            return self._newest
+
+    def _leak(self, share: float) -> None:
+        with self._hall.lock:
+            self.world.advance(self.clock())
+            self.world.cup.leak(share)
+
+    def freeze_camera(self, on: bool) -> None:
+        """Let the camera hang: no strobe, the same picture again and again."""
+        with self._hall.lock:
+            self._stale = on
+
+    def shoot(self, stamp_ns: int = 0) -> tuple[Pixels, int] | None:
+        """As ``strobe``, rendered: (height, width, 3) uint8 BGR."""
+        caught = self.strobe(stamp_ns)
+        if caught is None:
+            return None
+        shot, stamp_ns = caught
+        if self._camera is None:
+            # Made when the first picture is wanted: a run without pictures needs none.
+            self._camera = SimCamera(self.scenario.camera, self._seed)
+        return self._camera.render(shot.parts, shot.travel_m, shot.count, speed_mps=shot.speed_mps), stamp_ns
 
     def follow(
         self,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 from rclpy.node import Node
+from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
@@ -17,6 +18,9 @@ class PARAMETERS(NodeParameters):
     """What the simulated world is."""
 
     scenario: str = Field(default="", description="a scenario file; empty: the cell of acceptance")
+    gripper: Literal["robotiq_2f85", "robotiq_epick"] = Field(
+        default="robotiq_2f85", description="what is at the arm and on the line 'gripper': two fingers or a suction cup"
+    )
 
 
 class SimCameraNode(Node):
@@ -37,9 +41,11 @@ class SimCameraNode(Node):
         # As camera drivers do: no picture is taken for nobody.
         if self._images.get_subscription_count() == 0:
             return
-        now = self.get_clock().now()
-        header = Header(stamp=now.to_msg(), frame_id="camera")
-        image = self._bench.shoot(now.nanoseconds)
+        caught = self._bench.shoot(self.get_clock().now().nanoseconds)
+        if caught is None:
+            return
+        image, stamp_ns = caught
+        header = Header(stamp=Time(nanoseconds=stamp_ns).to_msg(), frame_id="camera")
         height, width = image.shape[:2]
         self._images.publish(
             Image(

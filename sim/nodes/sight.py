@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from pydantic import Field
@@ -21,6 +21,9 @@ class PARAMETERS(NodeParameters):
     """As of the simulated camera and the detector that it stands for."""
 
     scenario: str = Field(default="", description="a scenario file; empty: the cell of acceptance")
+    gripper: Literal["robotiq_2f85", "robotiq_epick"] = Field(
+        default="robotiq_2f85", description="what is at the arm and on the line 'gripper': two fingers or a suction cup"
+    )
     model: str = Field(default="sim", description="whose threshold and latency count")
     overkill: float = Field(default=0.05, description="picks the threshold")
     seed: int = Field(default=0, description="of the detector's errors")

@@ -29,6 +29,7 @@ class BeltMotion:
         self._driven_mps = 0.0
         self._powered = True
         self._locked = False
+        self._jammed = False
 
     @property
     def speed_mps(self) -> float:
@@ -44,7 +45,12 @@ class BeltMotion:
         """The drive's output; the belt has this speed at once."""
         self._driven_mps = speed_mps
         self._unlock()
-        self._set(0.0 if self._locked else speed_mps)
+        self._set(0.0 if self._locked or self._jammed else speed_mps)
+
+    def jam(self, on: bool) -> None:
+        """Something blocks the belt: it stands, whatever the drive does. Free again, it has the drive's speed."""
+        self._jammed = on
+        self._set(0.0 if self._locked or self._jammed else self._driven_mps)
 
     def power(self, on: bool) -> None:
         """Whether the safety circuit feeds the drive."""

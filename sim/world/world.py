@@ -14,9 +14,10 @@ from sim.scenario import Scenario
 from sim.world.arm import DeltaArm, Tool
 from sim.world.belt import BeltMotion, Clock
 from sim.world.cabinet import Cabinet
+from sim.world.cup import Cup
 from sim.world.feeder import Feeder
 from sim.world.fingers import Fingers
-from sim.world.grip import HeldPart, meet, spans
+from sim.world.grip import HeldPart, meet, seal, spans
 from sim.world.parts import PlacedPart
 
 #: A held part falls when the fingers have opened by this much, m, or half of what is left of the stroke.
@@ -26,9 +27,15 @@ _SLIP_S = (0.15, 0.6)
 _SLIP_STREAM = 0x5117
 #: Belt travel after which a feeder that stood gives its next part, m.
 _RESUME_M = 0.03
+#: The part sensor looks across the belt so far before its end, m.
+_SENSOR_M = 0.05
 
 # Order of events that fall on the same instant.
-_ARRIVAL, _EXIT, _CONTACT, _RELEASE, _SLIP = range(5)
+_ARRIVAL, _EXIT, _CONTACT, _RELEASE, _SLIP, _TOUCH = range(6)
+#: A cup that sucks looks so often whether it has come upon a part, s.
+_TOUCH_S = 0.004
+#: A neighbour sticks to a gripped part only where it lies this near, from centre to centre, m.
+_STICKS_M = 0.08
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +73,8 @@ class World:
     ``advance(now_s)``                          everything that happens up to then; going back does nothing
     ``next_event_s()``                          when something will happen by itself, None if nothing will
     ``gripper``                                 ``Fingers``: ``command, halt, width_m, moving, contact, current_a``
+    ``cup``                                     ``Cup``, where the hand is one: ``pump, valve, leak, pressure_pa``
+    ``grasping``, ``told_m``                    of either hand: closing with nothing held; told to open so far
     ``belt``                                    ``BeltMotion``: ``drive, speed_mps, travel_m``
     ``cabinet``                                 ``Cabinet``: contacts, encoder, strobe latch; ``press_estop()``,
                                                 ``release_estop()``, ``interrupt_curtain()``, ``clear_curtain()``
@@ -75,6 +84,7 @@ class World:
     ``fed_out``, ``empty``                      the feed has ended; ... and nothing is on the belt or held
     ``feed(parts)``, ``stop_feed()``            until so many have entered in all; no more parts
     ``lose_held()``                             the held part slips out
+    ``stick_to_next(wider_m)``                  the next part that is gripped brings its neighbour along
     ``referee``                                 ``fates(), counts(), quality()``
     ==========================================  ==================================================================
 
@@ -86,16 +96,20 @@ class World:
         seed: of arrivals, places, faces and slips.
         faces: the parts' looks; the feed ends when they do.
         start_s: the clock at which the world begins.
+        cup: the hand is a suction cup; otherwise it has two fingers.
     """
 
-    def __init__(self, scenario: Scenario, seed: int, faces: FaceSource, start_s: float = 0.0) -> None:
+    def __init__(
+        self, scenario: Scenario, seed: int, faces: FaceSource, start_s: float = 0.0, *, cup: bool = False
+    ) -> None:
         self.scenario = scenario
         self._seed = seed
         self._clock = Clock(start_s)
         self.belt = BeltMotion(self._clock)
         self.gripper = Fingers(self._clock, scenario.grip.stroke_m)
+        self._cup = Cup(self._clock, scenario.cup) if cup else None
         self.arm = DeltaArm(scenario.arm, self._clock)
-        self.cabinet = Cabinet(self.belt, self._power)
+        self.cabinet = Cabinet(self.belt, self._power, self._part_at_sensor)
         self.referee = Referee()
         self._feeder = Feeder(scenario, seed, faces)
         self._feeding = True
@@ -106,11 +120,41 @@ class World:
         self._slip_s = math.inf
         self._met: set[tuple[int, int]] = set()
         self._met_motion = 0
+        self._sticks_m: float | None = None
+        self._along: list[PlacedPart] = []
+        self._touch_s = -math.inf
+        self._touched: HeldPart | None = None
+        # A part that came off the cup is not taken again before the cup has let go: its number, and of which grip.
+        self._lost = (-1, 0.0)
         self.entered = 0
 
     @property
     def now_s(self) -> float:
         return self._clock.now_s
+
+    @property
+    def cup(self) -> Cup:
+        """The suction cup. Raises: LookupError: the hand has fingers."""
+        if self._cup is None:
+            raise LookupError("the hand of this world has fingers")
+        return self._cup
+
+    @property
+    def has_cup(self) -> bool:
+        """The hand is a suction cup."""
+        return self._cup is not None
+
+    @property
+    def grasping(self) -> bool:
+        """The hand closes, or sucks, and holds nothing."""
+        if self._cup is not None:
+            return self._cup.sucking and self._held is None
+        return self.gripper.closing
+
+    @property
+    def told_m(self) -> float:
+        """How far the hand is told to open, m; a cup that is to hold: 0."""
+        return self.gripper.target_m if self._cup is None else self._cup.told_m
 
     @property
     def parts(self) -> tuple[PlacedPart, ...]:
@@ -121,6 +165,11 @@ class World:
     def held(self) -> PlacedPart | None:
         """The part between the fingers, where it is, in belt coordinates of this instant."""
         return None if self._held is None else self._held.placed(self.arm.tool(self.now_s), self.belt.travel_m)
+
+    @property
+    def holds(self) -> int | None:
+        """The number of the part between the fingers."""
+        return None if self._held is None else self._held.part.number
 
     @property
     def fed_out(self) -> bool:
@@ -173,6 +222,16 @@ class World:
         if self._held is not None:
             self._let_go()
 
+    def stick_to_next(self, wider_m: float) -> None:
+        """The part nearest to the next one that is gripped sticks to it, comes along, and spreads the fingers by
+        ``wider_m`` more."""
+        self._sticks_m = wider_m
+
+    def _part_at_sensor(self) -> bool:
+        """Something lies before the sensor at the belt's end."""
+        at_m = self.scenario.belt.end_x_m - _SENSOR_M - self.belt.travel_m
+        return any(abs(part.belt_x_m - at_m) <= part.half_extent_m()[0] for part in self._on_belt.values())
+
     def _power(self, on: bool) -> None:
         self.belt.power(on)
         self.arm.power(on)
@@ -187,7 +246,9 @@ class World:
         end_m = self.scenario.belt.end_x_m
         for part in self._on_belt.values():
             events.append(_Event(self.belt.time_at(end_m - part.belt_x_m), _EXIT, part, key=(part.number, 0)))
-        if self._held is not None:
+        if self._cup is not None:
+            events.extend(self._of_the_cup(self._cup))
+        elif self._held is not None:
             gap = min(_RELEASE_M, (self.gripper.stroke_m - self._held.width_m) / 2.0)
             if self.gripper.target_m > self._held.width_m:
                 events.append(_Event(self.gripper.time_at(self._held.width_m + gap), _RELEASE))
@@ -196,6 +257,35 @@ class World:
             events.extend(self._contacts())
         first = min(events, key=_Event.order, default=None)
         return first if first is not None and first.time_s < math.inf else None
+
+    def _of_the_cup(self, cup: Cup) -> list[_Event]:
+        """When the part under it is held or falls, and when it looks again what it is on."""
+        fall_pa = self.scenario.cup.fall_pa
+        deep = cup.pressure_pa < fall_pa
+        if self._held is not None:
+            return [_Event(cup.time_at(fall_pa) if deep else self.now_s, _RELEASE), _Event(self._slip_s, _SLIP)]
+        events = []
+        if self._touched is not None and cup.sucking:
+            events.append(_Event(self.now_s if deep else cup.time_at(fall_pa), _CONTACT, self._touched.part))
+        if self._touched is not None or cup.sucking:
+            events.append(_Event(max(self._touch_s + _TOUCH_S, cup.since_s), _TOUCH))
+        return events
+
+    def _touch(self, cup: Cup) -> None:
+        """The cup comes upon a part, stays on it, or has left it."""
+        self._touch_s = self.now_s
+        tool = self.arm.tool(self.now_s)
+        setup, top_m = self.scenario.cup, self.scenario.grip.part_height_m
+        touched, self._touched = self._touched, None
+        for part in self._on_belt.values():
+            if (part.number, cup.since_s) != self._lost:
+                self._touched = seal(setup, part, part.belt_x_m + self.belt.travel_m, tool=tool, top_m=top_m)
+            if self._touched is not None:
+                break
+        if self._touched is None and touched is not None:
+            cup.unseal()
+        elif self._touched is not None and touched is None:
+            cup.seal(setup.porous.get(self._touched.part.face.kind, 0.0))
 
     def _contacts(self) -> list[_Event]:
         """When the fingers will be as wide as each part's sides are apart."""
@@ -218,9 +308,14 @@ class World:
         elif event.kind == _EXIT and part is not None:
             del self._on_belt[part.number]
             self.referee.move(part.number, GOOD_STREAM, self.now_s)
+        elif event.kind == _CONTACT and self._touched is not None:
+            held, self._touched = self._touched, None
+            self._take(held)
         elif event.kind == _CONTACT and part is not None:
             self._met.add(event.key)
             self._meet(part, event.span)
+        elif event.kind == _TOUCH and self._cup is not None:
+            self._touch(self._cup)
         elif event.kind in (_RELEASE, _SLIP):
             self._let_go()
 
@@ -247,13 +342,32 @@ class World:
         if isinstance(result, PlacedPart):
             self._on_belt[part.number] = result
         elif result is not None:
-            del self._on_belt[part.number]
-            self._held = result
-            self.gripper.block(result.width_m)
-            self.referee.move(part.number, HELD, self.now_s)
-            rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([_SLIP_STREAM, self._seed, part.number])))
-            slips, after_s = rng.random() < self.scenario.grip.slip_share, float(rng.uniform(*_SLIP_S))
-            self._slip_s = self.now_s + after_s if slips else math.inf
+            self._take(result)
+            self.gripper.block(self._held.width_m if self._held is not None else result.width_m)
+
+    def _take(self, held: HeldPart) -> None:
+        number = held.part.number
+        del self._on_belt[number]
+        self._held = self._with_neighbour(held)
+        self.referee.move(number, HELD, self.now_s)
+        rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([_SLIP_STREAM, self._seed, number])))
+        slips, after_s = rng.random() < self.scenario.grip.slip_share, float(rng.uniform(*_SLIP_S))
+        self._slip_s = self.now_s + after_s if slips else math.inf
+
+    def _with_neighbour(self, held: HeldPart) -> HeldPart:
+        if self._sticks_m is None or not self._on_belt:
+            return held
+        wider_m, self._sticks_m = self._sticks_m, None
+        lies = held.part
+        apart = {
+            one.number: math.hypot(one.belt_x_m - lies.belt_x_m, one.y_m - lies.y_m) for one in self._on_belt.values()
+        }
+        number = min(apart, key=lambda one: apart[one])
+        if apart[number] <= _STICKS_M:
+            # Where none is near, it is a scrap that nobody counts.
+            self._along.append(self._on_belt.pop(number))
+            self.referee.move(number, HELD, self.now_s)
+        return dataclasses.replace(held, width_m=min(held.width_m + wider_m, self.gripper.stroke_m))
 
     def _let_go(self) -> None:
         held = self._held
@@ -261,7 +375,11 @@ class World:
             return
         tool = self.arm.tool(self.now_s)
         self._held, self._slip_s = None, math.inf
-        self.gripper.free()
+        if self._cup is None:
+            self.gripper.free()
+        else:
+            self._cup.unseal()
+            self._lost = (held.part.number, self._cup.since_s)
         place, bin_name = self._below(tool)
         number = held.part.number
         # Fingers that close on as a part slips out do not take it up again.
@@ -269,6 +387,11 @@ class World:
         if place == ON_BELT:
             self._on_belt[number] = held.placed(tool, self.belt.travel_m)
         self.referee.move(number, place, self.now_s, bin_name)
+        for other in self._along:
+            if place == ON_BELT:
+                self._on_belt[other.number] = dataclasses.replace(other, belt_x_m=tool.x_m - self.belt.travel_m)
+            self.referee.move(other.number, place, self.now_s, bin_name)
+        self._along.clear()
 
     def _below(self, tool: Tool) -> tuple[str, str]:
         """Where a part lands that is let go here."""

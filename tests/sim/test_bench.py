@@ -58,7 +58,7 @@ def test_pictures_are_the_same_when_the_seed_is_the_same(make: Callable[..., Sim
         shots = []
         for _ in range(3):
             _advance(bench, 1.5)
-            shots.append(bench.shoot())
+            shots.append(bench.shoot()[0])
         return shots
 
     first, second, other = pictures(1), pictures(1), pictures(2)
