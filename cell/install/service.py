@@ -128,6 +128,8 @@ EnvironmentFile=-/etc/default/{name}
 Restart=on-failure
 RestartSec=2
 RestartPreventExitStatus=2 3
+# Stopped by somebody while it stood in Aborted: no fault of the service.
+SuccessExitStatus=3
 
 # SIGTERM to control alone, which stops the cell and ends its processes in order; what is left after 30 s is killed.
 KillMode=mixed
