@@ -12,7 +12,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from perception.errors import InputError
 from sim import links
@@ -30,6 +30,9 @@ from sim.scenario import Scenario, load_scenario
 from sim.watchdog import Watchdog
 from sim.world.arm import TrajectoryRefused
 from sim.world.world import Shot, World
+
+if TYPE_CHECKING:
+    from sim.faults.injector import Injector, Watching
 
 DRIVE_BAUD = 9600
 EPICK = "robotiq_epick"
@@ -95,6 +98,8 @@ class SimBench:
         self.leak: Callable[[float], None] | None = self._leak if cup else None
         """Sets how much of its vacuum the cup loses (0..1); None where the gripper has fingers."""
         self._beside: dict[str, Polled] = {}
+        self._injector: Injector | None = None
+        self._watching: Watching | None = None
         self._newest: tuple[Shot, int] | None = None
         self._stale = False
         self._settled: frozenset[int] = frozenset()
@@ -128,6 +133,7 @@ class SimBench:
 
     def close(self) -> None:
         """Take it off again. Callable twice."""
+        self.stop_injecting()
         self._hall.close()
         if _Current.bench is self:
             _Current.bench = None
@@ -168,13 +174,52 @@ class SimBench:
 
     def unplug(self, line: str) -> None:
         """Pull the plug of a line."""
-        with self._hall.lock:
-            self._hall.unplug(line)
+        self._hall.unplug(line)
 
     def plug(self, line: str) -> None:
         """Put it back."""
+        self._hall.plug(line)
+
+    @staticmethod
+    def check_faults(file: Path) -> None:
+        """Read a file of faults. Raises: InputError: it cannot be used, with file, line and key."""
+        from sim.faults.file import read_faults  # noqa: PLC0415 (only where faults are asked for)
+
+        read_faults(file)
+
+    def inject(self, file: Path, controller: Any) -> None:
+        """Let the faults of a file happen from now on.
+
+        Args:
+            file: as docs/faults.md describes it.
+            controller: its ``begin`` and ``end`` do to the controller what a fault of the controller asks for.
+
+        Raises:
+            InputError: the file cannot be used, or this hardware cannot have such a fault.
+        """
+        from sim.faults.file import read_faults  # noqa: PLC0415 (only where faults are asked for)
+        from sim.faults.injector import Injector, Watching  # noqa: PLC0415
+
+        self.stop_injecting()
         with self._hall.lock:
-            self._hall.plug(line)
+            self._injector = Injector(self, read_faults(file), seed=self._seed, controller=controller, file=file)
+        if isinstance(self.clock, SimTime):
+            self.poll_beside("faults", self._injector)
+        else:
+            self._watching = Watching(self._injector, self.clock, self._hall.lock)
+
+    def stop_injecting(self) -> None:
+        """End what is under way, and inject nothing more. Callable twice."""
+        self.poll_beside("faults", None)
+        if self._watching is not None:
+            self._watching.close()
+            self._watching = None
+        if self._injector is not None:
+            self._injector.close()
+
+    def injected(self) -> list[dict[str, Any]]:
+        """What was injected when, for the report."""
+        return [] if self._injector is None else self._injector.report()
 
     def pass_time(self, seconds: float) -> None:
         """Simulated time without a controller: the devices live on alone."""

@@ -113,6 +113,34 @@ class GripSetup:
 
 
 @dataclass(frozen=True, slots=True)
+class CupSetup:
+    """A suction cup in place of the fingers, and what it can hold. Pressures are absolute.
+
+    Attributes:
+        radius_m: of the lip; all of it has to lie on a part's face, or it does not seal.
+        press_m: the cup meets a part below its top and this much above.
+        floor_pa: what the pump comes down to on a sealed cup, ``unsealed_pa``: ... on an open one.
+        evacuate_s, vent_s, blow_s: time constants of the pressure under the pump, with the valve open, blown off.
+        seep_s, leak_s: ... of a sealed cup without the pump: tight, and with everything leaking.
+        fall_pa: a held part falls when the pressure comes back to this.
+        porous: share of the vacuum that goes through a part, by part type.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    radius_m: Positive = 0.010
+    press_m: NotNegative = 0.001
+    floor_pa: Positive = 20_000.0
+    unsealed_pa: Positive = 97_000.0
+    evacuate_s: Positive = 0.05
+    vent_s: Positive = 0.02
+    blow_s: Positive = 0.008
+    seep_s: Positive = 60.0
+    leak_s: Positive = 0.10
+    fall_pa: Positive = 88_000.0
+    porous: dict[str, Share] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ArmSetup:
     """A delta arm with a wrist; joint 0 rad = upper arm level and outward, positive downward.
 
@@ -184,6 +212,7 @@ class Scenario:
     belt: Belt = Belt()
     camera: CameraSetup = CameraSetup()
     grip: GripSetup = GripSetup()
+    cup: CupSetup = field(default_factory=CupSetup)
     arm: ArmSetup = ArmSetup()
     photographs: Photographs = Photographs()
     bins: dict[str, Bin] = field(default_factory=_bins)
@@ -250,6 +279,9 @@ def _check(scenario: Scenario, lines: dict[tuple[str, ...], int], file: Path | N
     for kind in scenario.feed.mix:
         if kind not in PART_KINDS:
             raise wrong(f"unknown part type, one of {', '.join(PART_KINDS)}", "feed", "mix", kind)
+    for kind in scenario.cup.porous:
+        if kind not in PART_KINDS:
+            raise wrong(f"unknown part type, one of {', '.join(PART_KINDS)}", "cup", "porous", kind)
     if not scenario.feed.mix:
         raise wrong("names no part type", "feed", "mix")
     if not scenario.bins:

@@ -1,11 +1,11 @@
-"""When fingers hold a part, and how it lies between them."""
+"""When fingers or a cup hold a part, and how it lies in the hand."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from sim.scenario import GripSetup
+from sim.scenario import CupSetup, GripSetup
 from sim.world.arm import Tool
 from sim.world.parts import PlacedPart
 
@@ -17,24 +17,27 @@ _PUSH_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeldPart:
-    """A part between the fingers.
+    """A part between the fingers, or under the cup.
 
     Attributes:
         part: as it lay on the belt.
         slide_m: of its centre from the tool point along the pads, across the closing direction.
         turn_rad: of its face's x axis from the closing direction.
-        width_m: across which it is held.
+        width_m: across which it is held; a cup knows none, 0.
+        across_m: of its centre from the tool point along the closing direction; fingers centre it.
     """
 
     part: PlacedPart
     slide_m: float
     turn_rad: float
     width_m: float
+    across_m: float = 0.0
 
     def placed(self, tool: Tool, travel_m: float) -> PlacedPart:
         """The part where the tool lets it go, in belt coordinates."""
-        x = tool.x_m - self.slide_m * math.sin(tool.yaw_rad)
-        y = tool.y_m + self.slide_m * math.cos(tool.yaw_rad)
+        cos, sin = math.cos(tool.yaw_rad), math.sin(tool.yaw_rad)
+        x = tool.x_m + self.across_m * cos - self.slide_m * sin
+        y = tool.y_m + self.across_m * sin + self.slide_m * cos
         return PlacedPart(self.part.number, self.part.face, x - travel_m, y, tool.yaw_rad + self.turn_rad)
 
 
@@ -77,3 +80,21 @@ def meet(
         part.y_m + push * sin,
         part.yaw_rad - skew * _PUSH_SHARE,
     )
+
+
+def seal(setup: CupSetup, part: PlacedPart, x_m: float, *, tool: Tool, top_m: float) -> HeldPart | None:
+    """The part that a cup closes on, which lies at ``x_m`` in the cell frame and is ``top_m`` high; None where the cup
+    is above it, or its lip hangs over an edge."""
+    if tool.z_m > top_m + setup.press_m:
+        return None
+    dx, dy = tool.x_m - x_m, tool.y_m - part.y_m
+    if part.face.round:
+        fits = math.hypot(dx, dy) + setup.radius_m <= part.face.length_m / 2.0
+    else:
+        cos, sin = math.cos(part.yaw_rad), math.sin(part.yaw_rad)
+        along, aside = abs(dx * cos + dy * sin), abs(-dx * sin + dy * cos)
+        fits = along + setup.radius_m <= part.face.length_m / 2.0 and aside + setup.radius_m <= part.face.width_m / 2.0
+    if not fits:
+        return None
+    cos, sin = math.cos(tool.yaw_rad), math.sin(tool.yaw_rad)
+    return HeldPart(part, dx * sin - dy * cos, part.yaw_rad - tool.yaw_rad, 0.0, across_m=-(dx * cos + dy * sin))
