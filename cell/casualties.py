@@ -48,6 +48,9 @@ class Casualties:
             self._nodes["picker"].books.ledger.fill_disk(True)
         elif what == "clock_jump":
             self._clock.jump(float(fault["by_s"]))
+            watch = getattr(self._nodes.get("supervisor"), "clock_watch", None)
+            if watch is not None:
+                watch.wall = self._clock.now
 
     def end(self, fault: dict[str, Any]) -> None:
         """A fault that lasts is over."""
@@ -81,6 +84,11 @@ class WallClock:
         by_ns = round(by_s * 1e9)
         time.time = lambda: seconds() + by_s
         time.time_ns = lambda: nanoseconds() + by_ns
+
+    @staticmethod
+    def now() -> float:
+        """What it shows."""
+        return time.time()
 
     def close(self) -> None:
         """Set it right. Callable twice."""

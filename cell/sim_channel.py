@@ -12,8 +12,10 @@ import json
 import os
 import selectors
 import socket
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from cell.simfolder import SimFolder, SimInfo
@@ -43,6 +45,12 @@ class Fed(Protocol):
 
     def captured(self, first_ns: int, last_ns: int) -> int: ...
 
+    def inject(self, file: Path, controller: Any) -> None: ...
+
+    def stop_injecting(self) -> None: ...
+
+    def injected(self) -> list[dict[str, Any]]: ...
+
 
 class _Peer:
     """One connection, line by line."""
@@ -50,10 +58,12 @@ class _Peer:
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self._rest = b""
+        self._saying = threading.Lock()
 
     def say(self, content: dict[str, Any]) -> None:
         """Raises: OSError: nobody is there, or does not read."""
-        self.connection.sendall(json.dumps(content).encode() + b"\n")
+        with self._saying:
+            self.connection.sendall(json.dumps(content).encode() + b"\n")
 
     def hear(self) -> list[dict[str, Any]] | None:
         """What has come; None when the other end has gone."""
@@ -149,6 +159,8 @@ class SimServer:
                 self.stopped = self._controller in (None, peer)
             elif peer is not self._controller:
                 self._say(peer, {"refused": "join first"})
+            elif "faults" in request:
+                self._inject(peer, Path(request["faults"]))
             elif "frames" in request:
                 first_ns, last_ns = request["frames"]
                 captured = self._fed.captured(int(first_ns), int(last_ns))
@@ -167,9 +179,23 @@ class SimServer:
         self._controller = peer
         self._say(peer, {"joined": True, "figures": self._figures()})
 
+    def _inject(self, peer: _Peer, file: Path) -> None:
+        try:
+            self._fed.inject(file, _ToldFaults(peer))
+        except InputError as error:
+            self._say(peer, {"refused": str(error)})
+            return
+        self._say(peer, {"answer": True})
+
     def _figures(self) -> dict[str, Any]:
         fed = self._fed
-        return {"empty": fed.empty, "entered": fed.entered, "quality": fed.quality(), "source": fed.source()}
+        return {
+            "empty": fed.empty,
+            "entered": fed.entered,
+            "quality": fed.quality(),
+            "source": fed.source(),
+            "injected": fed.injected(),
+        }
 
     def _say(self, peer: _Peer, content: dict[str, Any]) -> None:
         try:
@@ -183,8 +209,27 @@ class SimServer:
         peer.close()
         if peer is self._controller:
             self._controller = None
+            self._fed.stop_injecting()
             self.left_s = time.monotonic()
             self._on_leave()
+
+
+class _ToldFaults:
+    """Faults of the controller, told to it as they come; on the thread of whoever injects."""
+
+    def __init__(self, peer: _Peer) -> None:
+        self._peer = peer
+
+    def begin(self, fault: dict[str, Any]) -> None:
+        self._tell({"fault": fault, "begins": True})
+
+    def end(self, fault: dict[str, Any]) -> None:
+        self._tell({"fault": fault, "begins": False})
+
+    def _tell(self, content: dict[str, Any]) -> None:
+        # A controller that has gone is missed by who hears it.
+        with contextlib.suppress(OSError):
+            self._peer.say(content)
 
 
 class RunningSim:
@@ -203,6 +248,7 @@ class RunningSim:
         self._joined = False
         self._figures: dict[str, Any] = {"empty": False, "entered": 0, "quality": None, "source": None}
         self._answered = False
+        self._controller: Any = None
         self.gone = False
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         handle, name = folder.socket_name()
@@ -265,6 +311,26 @@ class RunningSim:
         """Photographs that rode and files that were skipped."""
         return dict(self._figures["source"] or {"images": 0, "skipped": 0})
 
+    def inject(self, file: Path, controller: Any) -> None:
+        """Let the faults of a file happen; ``controller`` does those of the controller, as long as ``hear`` is called.
+
+        Raises:
+            InputError: the file cannot be used, or the simulator does not answer.
+        """
+        self._controller = controller
+        self._answered = False
+        self._say({"faults": str(file.resolve())})
+        if not self._await(lambda: self._answered):
+            raise InputError("the cell sim does not answer", file=self._folder.path)
+
+    def injected(self) -> list[dict[str, Any]]:
+        """What was injected when."""
+        return list(self._figures.get("injected", []))
+
+    def hear(self) -> None:
+        """Take in what has come, at once."""
+        self._look(0.0)
+
     def stop(self) -> None:
         """End the simulator; returns when it has ended, or does not listen."""
         self._say({"stop": True})
@@ -305,6 +371,8 @@ class RunningSim:
         for content in contents:
             if "refused" in content:
                 raise InputError(str(content["refused"]), file=self._folder.path)
+            if "fault" in content and self._controller is not None:
+                (self._controller.begin if content["begins"] else self._controller.end)(content["fault"])
             self._figures = {**self._figures, **content.get("figures", {})}
             self._answered = self._answered or "answer" in content
             self._joined = self._joined or "joined" in content

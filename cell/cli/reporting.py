@@ -122,7 +122,11 @@ def assemble(
             "frame_to_decision": {"p50": round(latency.get("p50", 0.0), 3), "p99": round(latency.get("p99", 0.0), 3)}
         },
         "frames": cast("FramesReport", frames),
-        "faults": [*graph["picker"].faults, *({"what": line} for line in books.ledger.refused)]
+        "faults": [
+            *(simulator.injected() if simulator is not None else ()),
+            *graph["picker"].faults,
+            *({"what": line} for line in books.ledger.refused),
+        ]
         + [
             {"at_s": round(change.at_s - began_s, 3), "what": change.reason, "state": change.target.title}
             for change in history

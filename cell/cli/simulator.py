@@ -26,6 +26,10 @@ class Hardware(Protocol):
 
     def captured(self, first_ns: int, last_ns: int) -> int: ...
 
+    def inject(self, file: Path, controller: Any) -> None: ...
+
+    def injected(self) -> list[dict[str, Any]]: ...
+
 
 class Simulator(Hardware, Protocol):
     """Simulated hardware in this process; entry-point group ``cellwright.simulators``."""
@@ -62,6 +66,8 @@ class SimulatorFactory(Protocol):
     def __call__(
         self, parameters: Mapping[str, Any], *, seed: int, parts: int | None, source: Path | None, lockstep: bool
     ) -> Simulator: ...
+
+    def check_faults(self, file: Path) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from cell.cli.command import natural_int, output_file, positive_int
+from cell.cli.command import natural_int, output_file, positive_float, positive_int
+from perception.errors import InputError
 from sim.faults.kinds import KINDS
 
 #: Exit status where something is not as the matrix asks.
@@ -30,6 +31,18 @@ class EvalFaultsCommand:
         parser.add_argument(
             "--processes", type=positive_int, metavar="N", help="how many at once (default: one for each processor)"
         )
+        parser.add_argument(
+            "--hours",
+            type=positive_float,
+            metavar="H",
+            help="instead: random faults for so many simulated hours",
+        )
+        parser.add_argument(
+            "--journal",
+            type=Path,
+            metavar="FILE.jsonl",
+            help="of --hours: a line a run; gone on with where it exists",
+        )
         parser.add_argument("--json", required=True, type=output_file, metavar="OUT.json", help="file for the table")
 
     def run(self, args: argparse.Namespace) -> int:
@@ -38,11 +51,25 @@ class EvalFaultsCommand:
         from sim.faults.evaluation import Progress, cases, evaluate  # noqa: PLC0415
 
         faults = tuple(KINDS) if args.only is None else (args.only,)
-        wanted = cases(faults, args.seeds)
         processes = args.processes or os.cpu_count() or 1
-        progress = Progress(len(wanted), lambda line: print(line, file=sys.stderr, flush=True))
-        print(f"{len(wanted)} runs of at most 8 s in {processes} processes", file=sys.stderr, flush=True)
-        table = evaluate(wanted, processes=processes, progress=progress)
+
+        def say(line: str) -> None:
+            print(line, file=sys.stderr, flush=True)
+
+        if (args.hours is None) != (args.journal is None):
+            raise InputError("--hours and --journal belong together", key="--hours")
+        if args.hours is not None:
+            from sim.faults.endurance import endure, read_journal  # noqa: PLC0415
+
+            before_s = sum(verdict.sim_s for _, verdict in read_journal(args.journal))
+            say(f"random faults for {args.hours:g} h of simulated time, {before_s / 3600.0:.2f} h of them are done")
+            progress = Progress(args.hours * 3600.0 - before_s, say, by_time=True)
+            table = endure(args.journal, hours=args.hours, faults=faults, processes=processes, progress=progress)
+        else:
+            wanted = cases(faults, args.seeds)
+            progress = Progress(len(wanted), say)
+            say(f"{len(wanted)} runs of at most 8 s in {processes} processes")
+            table = evaluate(wanted, processes=processes, progress=progress)
         out: Path = args.json
         write_json(out, [entry.as_dict() for entry in table.values()])
         red = 0
@@ -57,8 +84,9 @@ class EvalFaultsCommand:
                         print(f"  seed {verdict.case.seed}: {words[0]}")
                         break
         factor = progress.simulated_s / progress.wall_s
+        runs = sum(len(entry.verdicts) for entry in table.values())
         print(
-            f"{out}: {len(table)} entries, {len(wanted)} runs, {red} not as the matrix asks; "
+            f"{out}: {len(table)} entries, {runs} runs, {red} not as the matrix asks; "
             f"{progress.simulated_s:.0f} s in {progress.wall_s:.0f} s, {factor:.1f} times real time"
         )
         return RED if red else 0

@@ -94,7 +94,7 @@ def evaluate(
         if any(case.fault == fault and case.phase is phase for case in wanted)
     }
     simulated_s = 0.0
-    for done, verdict in enumerate(_verdicts(wanted, processes), 1):
+    for done, verdict in enumerate(verdicts_of(wanted, processes), 1):
         table[verdict.case.fault, verdict.case.phase].verdicts.append(verdict)
         simulated_s += verdict.sim_s
         progress(done, simulated_s)
@@ -112,7 +112,8 @@ def attempt(case: Case) -> Verdict:
             return Verdict(case, False, False, f"not runnable: {error.message}")
 
 
-def _verdicts(wanted: Sequence[Case], processes: int) -> Iterator[Verdict]:
+def verdicts_of(wanted: Sequence[Case], processes: int) -> Iterator[Verdict]:
+    """Try cases, in any order; ``processes`` 0: in this one."""
     if processes == 0:
         _quieten()
         yield from map(attempt, wanted)
@@ -175,14 +176,16 @@ class Progress:
     """A line every few seconds: done, rate, time left.
 
     Args:
-        total: how many cases.
+        total: how many cases, or simulated seconds.
         say: prints a line.
+        by_time: what is left is counted in simulated seconds.
     """
 
     EVERY_S = 5.0
 
-    def __init__(self, total: int, say: Callable[[str], None]) -> None:
+    def __init__(self, total: float, say: Callable[[str], None], *, by_time: bool = False) -> None:
         self._total = total
+        self._by_time = by_time
         self._say = say
         self._began_s = self._told_s = time.monotonic()
         self.simulated_s = 0.0
@@ -198,8 +201,7 @@ class Progress:
         if now_s - self._told_s < self.EVERY_S:
             return
         self._told_s = now_s
-        rate = done / self.wall_s
-        self._say(
-            f"{done}/{self._total} runs, {rate:.1f} runs/s, {simulated_s / self.wall_s:.0f} times real time, "
-            f"{(self._total - done) / rate:.0f} s left"
-        )
+        rate, factor = done / self.wall_s, simulated_s / self.wall_s
+        left_s = (self._total - simulated_s) / factor if self._by_time else (self._total - done) / rate
+        of = "" if self._by_time else f"/{self._total:.0f}"
+        self._say(f"{done}{of} runs, {rate:.1f} runs/s, {factor:.0f} times real time, {max(left_s, 0.0):.0f} s left")

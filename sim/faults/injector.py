@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from perception.errors import InputError
@@ -54,6 +57,7 @@ class Injector:
         seed: of noise on a line.
         controller: for faults of the controller; None refuses them.
         turn_over_m: belt travel at which the encoder's counter turns over; None: by the fault's ``at_s``.
+        file: for errors.
 
     Raises:
         InputError: a fault that this hardware cannot have.
@@ -67,36 +71,39 @@ class Injector:
         seed: int = 0,
         controller: ControllerSide | None = None,
         turn_over_m: float | None = None,
+        file: Path | None = None,
     ) -> None:
+        self._file = file
         self._bench = bench
         self._controller = controller
         self._seed = seed
         self._began_s = bench.clock()
+        self._began_m = bench.world.belt.travel_m
         self._waiting = [_Waiting(fault) for fault in faults]
         self.watch = PhaseWatch(bench.world)
         self.injected: list[Injected] = []
         self._turn_over_m = turn_over_m
         self._looked_s = -1.0
         self._wanted_s: float | None = None
-        for waiting in self._waiting:
-            self._check(waiting.fault)
+        for index, waiting in enumerate(self._waiting):
+            self._check(waiting.fault, f"faults[{index}]")
 
-    def _check(self, fault: kinds.Fault) -> None:
+    def _check(self, fault: kinds.Fault, key: str) -> None:
         if fault.what in kinds.CONTROLLER and self._controller is None:
-            raise InputError(f"{fault.what} happens to a controller, and none is here", key="--faults")
+            raise InputError(f"{fault.what} happens to a controller, and none is here", file=self._file, key=key)
         line = getattr(fault, "line", None)
         if line is not None and line not in self._bench.slaves:
-            raise InputError(f"this cell has no line '{line}'", key=f"--faults.{fault.what}.line")
+            raise InputError(f"this cell has no line '{line}'", file=self._file, key=f"{key}.line")
         if isinstance(fault, kinds.VacuumLeak) and self._bench.leak is None:
-            raise InputError("vacuum_leak needs the vacuum cell", key="--faults")
+            raise InputError("vacuum_leak needs the vacuum cell", file=self._file, key=f"{key}.what")
         if isinstance(fault, kinds.EncoderRollover):
             if self._turn_over_m is None:
                 if fault.when.at_s is None:
-                    raise InputError("encoder_rollover needs at_s: a counter is preset", key="--faults")
+                    message = "encoder_rollover needs at_s: the counter is preset before the run"
+                    raise InputError(message, file=self._file, key=f"{key}.when")
                 speed_mps = self._bench.scenario.feed.nominal_speed_mps
                 self._turn_over_m = max(fault.when.at_s - START_UP_S, 0.1) * speed_mps
-            if self._bench.world.now_s <= self._began_s:
-                self._bench.cabinet.preset(self._turn_over_m)
+            self._bench.cabinet.preset(self._bench.world.cabinet.encoder_m + self._turn_over_m)
 
     @property
     def done(self) -> bool:
@@ -141,20 +148,23 @@ class Injector:
                 self._end(one.fault)
 
     def report(self) -> list[dict[str, Any]]:
-        """What was injected when, for the report: ``at_s`` since this began."""
-        lines = []
+        """What was injected when, for the report: ``at_s`` since this began; and what never came to pass."""
+        lines: list[dict[str, Any]] = []
         for one in self.injected:
             plain = one.fault.model_dump(mode="json", exclude_none=True)
             del plain["when"]
             if one.phase is not None:
                 plain["phase"] = one.phase.value
             lines.append({"at_s": round(one.at_s - self._began_s, 3), "injected": True, **plain})
+        for waiting in self._waiting:
+            plain = waiting.fault.model_dump(mode="json", exclude_none=True)
+            lines.append({"injected": False, **plain})
         return lines
 
     def _due(self, waiting: _Waiting, phase: kinds.Phase | None, now: float) -> float | None:
         fault = waiting.fault
         if isinstance(fault, kinds.EncoderRollover):
-            turned = self._bench.world.belt.travel_m >= (self._turn_over_m or 0.0)
+            turned = self._bench.world.belt.travel_m >= self._began_m + (self._turn_over_m or 0.0)
             return now if turned else None
         when = fault.when
         if when.at_s is not None:
@@ -222,3 +232,31 @@ class Injector:
     def _leak(self, share: float) -> None:
         if self._bench.leak is not None:
             self._bench.leak(share)
+
+
+class Watching:
+    """Real time: asks an injector again and again, on a thread of its own, from now until ``close``."""
+
+    PERIOD_S = 0.004
+
+    def __init__(self, injector: Injector, clock: Callable[[], float], lock: AbstractContextManager[object]) -> None:
+        self._injector = injector
+        self._clock = clock
+        self._lock = lock
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="faults", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread. Callable twice."""
+        self._end.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(2.0)
+
+    def _run(self) -> None:
+        while not self._end.wait(self.PERIOD_S):
+            with self._lock:
+                self._injector.poll(self._clock())
+                done = self._injector.done
+            if done:
+                return
