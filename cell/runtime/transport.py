@@ -36,6 +36,7 @@ class Endpoint:
     """
 
     __slots__ = (
+        "alive",
         "gid",
         "interface",
         "kind",
@@ -80,6 +81,8 @@ class Endpoint:
         lifespan_ns = qos.lifespan.nanoseconds
         self.lifespan_ns: int = lifespan_ns if lifespan_ns < _FOREVER_NS else 0
         self.type_hash = type_hash
+        # False while a publisher fails to show in time that it is alive.
+        self.alive = True
 
     @property
     def is_local(self) -> bool:
@@ -135,6 +138,16 @@ class Reader(Protocol):
         `stamp_ns` is the source time (0: take the time here), `sequence` counts the writer's messages from 1 (0: not
         known), `source` is the writer's endpoint.
         """
+
+
+class FarReader(Reader, Protocol):
+    """Stands for all readers elsewhere that a transport reaches."""
+
+    def wait_for_acks(self, timeout_ns: int) -> bool:
+        """Blocks until they have what was published, at most that long; gives whether they have."""
+
+    def tell_liveliness(self, alive: bool) -> None:
+        """The publisher shows that it is alive, or has failed to."""
 
 
 class ServiceServer(Protocol):
@@ -211,6 +224,10 @@ class Writer:
     def skip(self) -> None:
         """Counts a message that nobody takes."""
         self._sequence()
+
+    def far_readers(self) -> list[FarReader]:
+        """What stands for readers elsewhere."""
+        return [reader for reader in self.readers if hasattr(reader, "wait_for_acks")]  # type: ignore[misc]
 
     def match(self, reader: Reader, *, replay: bool) -> None:
         """Adds a reader; with `replay` it first gets the retained samples."""

@@ -14,9 +14,10 @@ cell.runtime.finder.install()
 import numpy as np  # noqa: E402
 import rclpy  # noqa: E402
 from rclpy.action import ActionServer  # noqa: E402
+from rclpy.duration import Duration  # noqa: E402
 from rclpy.executors import ExternalShutdownException  # noqa: E402
 from rclpy.node import Node  # noqa: E402
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
+from rclpy.qos import DurabilityPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 from std_msgs.msg import Int32, String  # noqa: E402
 from std_srvs.srv import SetBool  # noqa: E402
@@ -125,6 +126,17 @@ def forked(node: Node, _: str) -> None:
         os._exit(0)
     os.waitpid(pid, 0)
     say("parent " + ",".join(sorted(node.get_node_names())))
+
+
+def falter(node: Node, _: str) -> None:
+    """Shows for a while that its publisher is alive, then no more, then again when it is told to."""
+    qos = QoSProfile(
+        depth=5,
+        liveliness=LivelinessPolicy.MANUAL_BY_TOPIC,
+        liveliness_lease_duration=Duration(seconds=0.2),
+    )
+    publisher = node.create_publisher(String, "sign", qos)
+    node.create_subscription(String, "wake", lambda _: publisher.assert_liveliness(), 5)
 
 
 def flood(node: Node, _: str) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import Any
 
 import numpy as np
 import pytest
 from rclpy.action import ActionClient
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile
+from rclpy.duration import Duration
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, LivelinessPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Int32, String
 from std_srvs.srv import SetBool
@@ -151,3 +155,54 @@ def test_big_messages_arrive_when_iceoryx2_cannot_be_imported(
         publisher.publish(image(number, 2_000_000))
         assert reader.expect("image").startswith(f"image {number} 2000000 ")
     assert not machine.leftovers()
+
+
+def test_publisher_learns_whether_its_messages_were_taken_when_the_reader_is_another_process(machine: Any) -> None:
+    publisher = machine.node().create_publisher(Int32, "numbers", 100)
+    assert publisher.wait_for_all_acked(Duration(seconds=0.0))
+    process = machine.start("count", "100")
+    machine.spin_until(lambda: publisher.get_subscription_count() == 1)
+    for number in range(50):
+        publisher.publish(Int32(data=number))
+    assert publisher.wait_for_all_acked(Duration(seconds=30.0))
+    process.expect("number 49")
+    os.kill(process.pid, signal.SIGSTOP)
+    publisher.publish(Int32(data=50))
+    assert not publisher.wait_for_all_acked(Duration(seconds=0.05))
+    os.kill(process.pid, signal.SIGCONT)
+    assert publisher.wait_for_all_acked(Duration(seconds=30.0))
+    os.kill(process.pid, signal.SIGSTOP)
+    publisher.publish(Int32(data=51))
+    process.kill()
+    # Who is gone is not waited for.
+    assert publisher.wait_for_all_acked()
+
+
+def test_subscription_hears_of_liveliness_when_the_publisher_is_in_another_process(machine: Any) -> None:
+    node, changes = machine.node(), []
+    qos = QoSProfile(
+        depth=5, liveliness=LivelinessPolicy.MANUAL_BY_TOPIC, liveliness_lease_duration=Duration(seconds=1.0)
+    )
+
+    def listen() -> list[tuple[int, int]]:
+        seen: list[tuple[int, int]] = []
+        changes.append(seen)
+        events = SubscriptionEventCallbacks(
+            liveliness=lambda event: seen.append((event.alive_count, event.not_alive_count))
+        )
+        node.create_subscription(String, "sign", lambda _: None, qos, event_callbacks=events)
+        return seen
+
+    first = listen()
+    publisher = node.create_publisher(String, "wake", 5)
+    process = machine.start("falter")
+    machine.spin_until(lambda: first and first[-1] == (0, 1))
+    # Who comes late finds it silent.
+    late = listen()
+    machine.spin_until(lambda: late and late[-1] == (0, 1))
+    machine.spin_until(lambda: publisher.get_subscription_count() == 1)
+    publisher.publish(String())
+    machine.spin_until(lambda: (1, 0) in first[1:] and (1, 0) in late)
+    machine.spin_until(lambda: first[-1] == late[-1] == (0, 1))
+    process.kill()
+    machine.spin_until(lambda: first[-1] == late[-1] == (0, 0))

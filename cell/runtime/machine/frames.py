@@ -17,12 +17,14 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, LivelinessPolicy, QoSProf
 from cell.runtime.transport import Endpoint
 
 # Raised by one when an older process could not read it.
-VERSION = 1
+VERSION = 2
 
 # kind, flags, 2 free bytes, number of an endpoint, serial, sequence, stamp in ns. A multiple of 8 bytes, which keeps
 # the CDR behind it aligned.
 HEAD = struct.Struct("<BBHIqqq")
 HELLO, NODE, NODE_GONE, ENDPOINT, ENDPOINT_GONE, MATCHED, DATA, SLOT, OFFER, READY, REQUEST, REPLY, PART = range(1, 14)
+# SYNC of a writer comes back as SYNCED with its serial: what was sent before has been taken. ALIVE: serial 0 or 1.
+SYNC, SYNCED, ALIVE = range(14, 17)
 # A replayed sample: the body begins with the number of the only reader that gets it.
 REPLAYED = 1
 # The last part of a frame that was cut.

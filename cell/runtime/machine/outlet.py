@@ -11,6 +11,7 @@ from rclpy.qos import HistoryPolicy
 from cell.runtime import cdr
 from cell.runtime.machine.folder import SlotError
 from cell.runtime.machine.frames import (
+    ALIVE,
     DATA,
     DEPTH_LIMIT,
     HEAD,
@@ -20,6 +21,7 @@ from cell.runtime.machine.frames import (
     REPLAYED,
     SLOT,
     SLOT_PREFIX,
+    SYNC,
     TARGET,
     frame,
 )
@@ -72,6 +74,10 @@ class Outlet:
         self._asked_depth = 0
         self._ask_again_s = 0.0
         self._warned = False
+        # The number of the last question whether all was taken, and who has still to answer which.
+        self._syncs = 0
+        self._unsynced: dict[Link, int] = {}
+        self._taken = threading.Condition(self._lock)
 
     # Who reads
 
@@ -100,6 +106,8 @@ class Outlet:
             if not readers:
                 del self._readers[link]
                 self._ready -= {link}
+                self._unsynced.pop(link, None)
+                self._taken.notify_all()
             self._count()
         if not self._readers:
             self.writer.unmatch(self)
@@ -109,6 +117,8 @@ class Outlet:
             self._readers.clear()
             self._count()
             self._ready = frozenset()
+            self._unsynced.clear()
+            self._taken.notify_all()
             slots, self._slots = self._slots, None
             retired, self._retired = self._retired, None
         if slots is not None:
@@ -130,6 +140,8 @@ class Outlet:
             first = link not in self._readers
             self._readers.setdefault(link, {})[number] = depth
             self._count()
+            if not self.writer.endpoint.alive:
+                link.send(frame(ALIVE, self.number, 0))
             slots = self._slots
             if first and slots is not None:
                 link.send(frame(OFFER, self.number, self._generation, [slots.name, slots.depth]))
@@ -195,6 +207,34 @@ class Outlet:
             self._retired[0].close()
             self._retired = None
         return tuple(entry for entry in self._links if entry[0] not in ready)
+
+    # What the readers are asked and told
+
+    def wait_for_acks(self, timeout_ns: int) -> bool:
+        """Blocks until each process that reads has taken what was sent so far; gives whether it is so in time."""
+        with self._taken:
+            self._syncs += 1
+            asked = self._syncs
+            for link, _ in self._links:
+                self._unsynced[link] = asked
+                link.send(frame(SYNC, self.number, asked))
+            return self._taken.wait_for(
+                lambda: all(left > asked for left in self._unsynced.values()),
+                min(timeout_ns / 1e9, threading.TIMEOUT_MAX),
+            )
+
+    def synced(self, link: Link, asked: int) -> None:
+        """A process has taken what was sent before the question with that number."""
+        with self._taken:
+            if self._unsynced.get(link, asked + 1) <= asked:
+                del self._unsynced[link]
+                self._taken.notify_all()
+
+    def tell_liveliness(self, alive: bool) -> None:
+        """The publisher shows that it is alive, or has failed to."""
+        data = frame(ALIVE, self.number, int(alive))
+        for link, _ in self._links:
+            link.send(data)
 
     # Shared memory
 

@@ -44,6 +44,9 @@ class Peer:
             frames.READY: self._ready,
             frames.REQUEST: self._request,
             frames.REPLY: self._reply,
+            frames.SYNC: self._sync,
+            frames.SYNCED: self._synced,
+            frames.ALIVE: self._alive,
         }
 
     def take(self, data: bytes) -> None:
@@ -183,3 +186,18 @@ class Peer:
 
     def _reply(self, _: int, data: bytes) -> None:
         self.calls.answer(data)
+
+    def _sync(self, number: int, data: bytes) -> None:
+        self.link.send(frames.frame(frames.SYNCED, number, HEAD.unpack_from(data)[4]))
+
+    def _synced(self, number: int, data: bytes) -> None:
+        self._transport.synced(self, number, HEAD.unpack_from(data)[4])
+
+    def _alive(self, number: int, data: bytes) -> None:
+        inlet = self._inlets.get(number)
+        if inlet is None:
+            return
+        alive = inlet.endpoint.alive = bool(HEAD.unpack_from(data)[4])
+        for reader in self._bus.peers(inlet.endpoint):
+            if reader.observer is not None:
+                reader.observer.peer_alive(inlet.endpoint, alive)

@@ -204,6 +204,12 @@ class MachineTransport:
         if outlet is not None:
             outlet.ready(peer.link, generation)
 
+    def synced(self, peer: Peer, number: int, serial: int) -> None:
+        with self._lock:
+            outlet = self._outlets.get(number)
+        if outlet is not None:
+            outlet.synced(peer.link, serial)
+
     def interface(self, type_name: str) -> Any:
         """The class of a type from elsewhere, or None where it is not known here."""
         from cell.runtime.interfaces import InterfaceError  # noqa: PLC0415 (only with peers)

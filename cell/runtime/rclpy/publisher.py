@@ -14,7 +14,15 @@ from ._topic_handles import PublisherHandle
 from .callback_groups import ReentrantCallbackGroup
 from .event_handler import EventBoard, EventHandler, PublisherEventCallbacks, QoSPublisherEventType
 from .exceptions import InvalidHandle
-from .qos import DurabilityPolicy, HistoryPolicy, LivelinessPolicy, QoSPolicyKind, mismatch, settled_profile
+from .qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    LivelinessPolicy,
+    QoSPolicyKind,
+    ReliabilityPolicy,
+    mismatch,
+    settled_profile,
+)
 
 if TYPE_CHECKING:
     from cell.runtime.transport import Bus
@@ -27,6 +35,8 @@ __all__ = ["MsgT", "Publisher"]
 MsgT = TypeVar("MsgT")
 
 _KINDS = QoSPublisherEventType
+# What the transports' clocks can still add to.
+_FOREVER_NS = 2**62
 
 
 class Publisher(Generic[MsgT]):
@@ -58,7 +68,6 @@ class Publisher(Generic[MsgT]):
         self._writer = Writer(endpoint, retain)
         self._deadline: Monitor | None = None
         self._lease: Monitor | None = None
-        self._is_alive = True
         self._stamps = endpoint.lifespan_ns > 0
         self._start_monitors()
         # Whatever happens at each message beside delivering it.
@@ -125,11 +134,22 @@ class Publisher(Generic[MsgT]):
         self._require_alive()
         if self._lease is not None:
             self._touch_lease(self._lease)
+            for reader in self._writer.far_readers():
+                reader.tell_liveliness(True)
 
     def wait_for_all_acked(self, timeout: Duration | None = None) -> bool:
-        """Waits until every matched reliable subscription has the messages; within the process each has it at once."""
+        """Waits until every matched subscription has the messages: in this process at once, elsewhere when it says so.
+
+        Without a time-out, or with a negative one, as long as it takes; gives whether they have them.
+        """
         self._require_alive()
-        return True
+        if self._endpoint.qos.reliability == ReliabilityPolicy.BEST_EFFORT:
+            return True
+        limit_ns = -1 if timeout is None else timeout.nanoseconds
+        until_ns = time.monotonic_ns() + (limit_ns if limit_ns >= 0 else _FOREVER_NS)
+        return all(
+            reader.wait_for_acks(max(until_ns - time.monotonic_ns(), 0)) for reader in self._writer.far_readers()
+        )
 
     def destroy(self) -> None:
         """Ends the publisher, once nobody uses its handle."""
@@ -214,19 +234,20 @@ class Publisher(Generic[MsgT]):
 
     def _touch_lease(self, lease: Monitor) -> None:
         lease.touch()
-        if not self._is_alive:
-            self._is_alive = True
-            self._tell_liveliness()
+        if not self._endpoint.alive:
+            self._tell_liveliness(alive=True)
 
     def _miss_deadline(self) -> None:
         self._events.add(_KINDS.RCL_PUBLISHER_OFFERED_DEADLINE_MISSED, total=1)
 
     def _lose_liveliness(self) -> None:
-        self._is_alive = False
         self._events.add(_KINDS.RCL_PUBLISHER_LIVELINESS_LOST, total=1)
-        self._tell_liveliness()
+        self._tell_liveliness(alive=False)
 
-    def _tell_liveliness(self) -> None:
+    def _tell_liveliness(self, *, alive: bool) -> None:
+        self._endpoint.alive = alive
         for peer in self._bus.peers(self._endpoint):
             if peer.observer is not None:
-                peer.observer.peer_alive(self._endpoint, self._is_alive)
+                peer.observer.peer_alive(self._endpoint, alive)
+        for reader in self._writer.far_readers():
+            reader.tell_liveliness(alive)

@@ -234,7 +234,7 @@ class Subscription(Entity, Generic[MsgT]):
             return
         self._events.add(_KINDS.RCL_SUBSCRIPTION_MATCHED, total=1, current=1)
         self._events.add(_KINDS.RCL_SUBSCRIPTION_LIVELINESS_CHANGED, alive=1)
-        if not getattr(peer.observer, "_is_alive", True):
+        if not peer.alive:
             self.peer_alive(peer, alive=False)
 
     def peer_removed(self, peer: Endpoint) -> None:

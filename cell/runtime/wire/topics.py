@@ -50,9 +50,10 @@ class Outgoing:
         """Blocks until every reliable reader outside has all messages; gives whether they have them in time."""
         return self.wire.wait_for_acks(timeout_ns)
 
-    def assert_liveliness(self) -> None:
-        """Says that the publisher is alive, for liveliness by topic."""
-        self.wire.assert_liveliness()
+    def tell_liveliness(self, alive: bool) -> None:
+        """Says that the publisher is alive, for liveliness by topic; outside they notice by themselves when not."""
+        if alive:
+            self.wire.assert_liveliness()
 
 
 class Incoming:
