@@ -18,9 +18,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
@@ -132,6 +134,7 @@ def show_resolution(targets: Sequence[Target], extras: Sequence[str]) -> int:
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         jobs = {(row, t): pool.submit(resolve, t, names) for row, names in rows for t in targets}
         floors = {t: pool.submit(lowest_glibc, t) for t in targets}
+        tell_progress([*jobs.values(), *floors.values()])
         found = {key: job.result() for key, job in jobs.items()}
         lowest = {t: job.result() for t, job in floors.items()}
     width = max(len(t.name) for t in targets)
@@ -148,6 +151,19 @@ def show_resolution(targets: Sequence[Target], extras: Sequence[str]) -> int:
                 print(f"{row}, {t.name}: {what}: {', '.join(pins)}")
     plain = [found["plain", t] for t in targets]
     return 1 if any(resolution.missing or resolution.unlocked for resolution in plain) else 0
+
+
+def tell_progress(jobs: Sequence[concurrent.futures.Future[Any]]) -> None:
+    """Says how many questions have been answered, and how long the others will take at that rate."""
+    began_s = time.monotonic()
+    for number, _ in enumerate(concurrent.futures.as_completed(jobs), 1):
+        left_s = (time.monotonic() - began_s) / number * (len(jobs) - number)
+        if sys.stderr.isatty():
+            print(f"\rasked {number} of {len(jobs)}, {left_s:.0f} s left ", end="", file=sys.stderr, flush=True)
+        elif number % 10 == 0:
+            print(f"asked {number} of {len(jobs)}, {left_s:.0f} s left", file=sys.stderr, flush=True)
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
 
 
 def lowest_glibc(target: Target) -> str | None:
