@@ -133,7 +133,7 @@ class Books:
             )
         )
 
-    def picked(self, part_id: int, grip_width_m: float, now_s: float) -> None:
+    def picked(self, part_id: int, grip_width_m: float | None, now_s: float) -> None:
         """The part is in the hand; ``picked_durable`` turns true once the ledger has it."""
         self.accounts.gripped(part_id)
         self._mark = self._keep(lambda: self.ledger.mark_picked(part_id, now_s, grip_width_m=grip_width_m))

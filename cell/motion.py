@@ -149,6 +149,7 @@ class Planner:
         hold_s: how long a pick follows its part at grip height.
         step_s: between a trajectory's points.
         horizon_s: a rendezvous later than this is not planned yet.
+        aligns: the wrist turns to a part's sides; a round cup does not care.
     """
 
     geometry: DeltaGeometry = field(default_factory=DeltaGeometry)
@@ -158,6 +159,19 @@ class Planner:
     hold_s: float = 0.6
     step_s: float = 0.02
     horizon_s: float = 4.0
+    aligns: bool = True
+
+    def slowed(self, share: float) -> Planner:
+        """The same planner with this share of the speeds, and of accelerations what keeps the ramps as long."""
+        limits = self.limits
+        slow = replace(
+            limits,
+            speed_mps=limits.speed_mps * share,
+            accel_mps2=limits.accel_mps2 * share,
+            yaw_rate_radps=limits.yaw_rate_radps * share,
+            yaw_accel_radps2=limits.yaw_accel_radps2 * share,
+        )
+        return replace(self, limits=slow)
 
     def plan_pick(
         self, state: ToolState, start_s: float, part: MovingPart, *, not_before_s: float = -math.inf
@@ -179,7 +193,8 @@ class Planner:
             if first_s > self.horizon_s and part.x_at(start_s + lead_s) < self.window_m[0]:
                 return Infeasible("the part is still too far off", later=True)
             return Infeasible("the part leaves the pick window too soon")
-        yaw = finger_yaw(part.yaw_rad, float(state.pose[3]), self.limits)
+        present = float(state.pose[3])
+        yaw = finger_yaw(part.yaw_rad, present, self.limits) if self.aligns else present
         velocity = np.array([part.speed_mps, 0.0, 0.0])
 
         def meeting(duration_s: Array) -> Array:

@@ -7,10 +7,10 @@ A node of another package brings its own: a model ``PARAMETERS`` in the module t
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, WithJsonSchema
-
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, WithJsonSchema, model_validator
 from policies.registry import POLICIES
 
 Number: TypeAlias = Annotated[float, Strict(), Field(allow_inf_nan=False)]
@@ -146,6 +146,59 @@ class Geometry(Section):
     base_y_m: Number = Field(default=0.0, description="of the arm's axis in the cell frame")
 
 
+Vacuum: TypeAlias = Annotated[float, Strict(), Field(ge=1000.0, le=99_000.0, allow_inf_nan=False)]
+"""An absolute pressure below that of the open air, Pa."""
+
+
+class PartTypeParameters(Section):
+    """Parts that are told by their size, and how they want to be gripped; what is left out is as for all others."""
+
+    length_m: Window = Field(description="least and greatest long side, as the camera measures it, m")
+    width_m: Window = Field(description="least and greatest short side, m")
+    force_n: Annotated[float, Strict(), Field(gt=0.0, le=1000.0)] | None = Field(
+        default=None, description="of the fingers, N"
+    )
+    grip_width_m: Positive | None = Field(
+        default=None, description="what the fingers find between them, m; left out: the measured short side"
+    )
+    width_tolerance_m: Annotated[float, Strict(), Field(gt=0.0, lt=0.012)] | None = Field(
+        default=None,
+        description="of a grip's width, m; less than 0.012, by which the fingers open wider than the part",
+    )
+    hold_pressure_pa: Vacuum | None = Field(
+        default=None, description="absolute pressure that a cup needs to hold it, Pa"
+    )
+
+
+def _told_apart(types: dict[str, PartTypeParameters]) -> dict[str, PartTypeParameters]:
+    for (one, first), (other, second) in itertools.combinations(types.items(), 2):
+        if _meet(first.length_m, second.length_m) and _meet(first.width_m, second.width_m):
+            raise ValueError(f"a part could be of type {one!r} and {other!r} at once")
+    return types
+
+
+def _meet(one: Point, other: Point) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]
+
+
+class CupParameters(Section):
+    """A suction cup in place of the fingers; absolute pressures."""
+
+    hold_pressure_pa: Vacuum = Field(default=60_000.0, description="a part counts as held from here on down, Pa")
+    keep_pressure_pa: Vacuum = Field(
+        default=80_000.0, description="asked for instead while a part is carried by a cup that leaks, Pa"
+    )
+    slow_share: Annotated[float, Strict(), Field(ge=0.1, le=1.0)] = Field(
+        default=0.4, description="of the speed, to the bin with a cup that leaks"
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> CupParameters:
+        if self.keep_pressure_pa <= self.hold_pressure_pa:
+            raise ValueError("keep_pressure_pa must be above hold_pressure_pa: less vacuum")
+        return self
+
+
 class PickerParameters(NodeParameters):
     """The pick sequence and the arm's limits as the controller plans with them."""
 
@@ -158,14 +211,38 @@ class PickerParameters(NodeParameters):
     max_accel_mps2: Positive = Field(default=15.0, description="of the tool along its path")
     geometry: Geometry = Field(default_factory=Geometry, description="of the delta arm")
     force_n: Annotated[float, Strict(), Field(gt=0.0, le=1000.0)] = Field(default=60.0, description="of the grip")
+    hand: Literal["fingers", "cup"] = Field(default="fingers", description="at the arm; has to go with the gripper")
+    cup: CupParameters = Field(default_factory=CupParameters, description="how a cup holds")
+    regrips: Annotated[int, Strict(), Field(ge=0, le=3)] = Field(
+        default=1, description="how often a grip that took nothing is tried again while the part is within reach"
+    )
+    grip_current_a: Annotated[float, Strict(), Field(ge=0.0, le=5.0)] = Field(
+        default=0.0, description="motor current that fingers need on a part for a grip to count, A; 0: nobody looks"
+    )
+    part_types: Annotated[dict[Word, PartTypeParameters], AfterValidator(_told_apart)] = Field(
+        default_factory=dict, description="by a name of your own: parts of a size and how they are gripped"
+    )
     ledger: str = Field(default="", description="the ledger's file; empty: ledger.sqlite in the state folder")
     seed: Annotated[int, Strict(), Field(ge=-1)] = Field(default=-1, description="noted in the ledger; -1: none")
 
 
+class SuctionParameters(Section):
+    """Of a suction gripper; absolute pressures."""
+
+    hold_pressure_pa: Vacuum = Field(default=60_000.0, description="where a goal asks for no vacuum of its own, Pa")
+    deeper_pa: Annotated[float, Strict(), Field(gt=0.0, le=80_000.0)] = Field(
+        default=20_000.0, description="by how much deeper the pump draws before it rests, Pa"
+    )
+    timeout_s: Annotated[float, Strict(), Field(ge=0.1, le=25.5)] = Field(
+        default=0.6, description="how long it tries to hold something"
+    )
+
+
 class GripperParameters(NodeParameters):
-    """The gripper."""
+    """The gripper: two fingers or a suction cup."""
 
     device: Device = Field(description="the gripper itself")
+    suction: SuctionParameters = Field(default_factory=SuctionParameters, description="of a suction gripper")
 
 
 class ConveyorParameters(NodeParameters):
@@ -185,9 +262,10 @@ class SupervisorParameters(NodeParameters):
     autostart: Switch = Field(default=False, description="Reset and Start by itself; refused with a real port")
     after_crash: Switch = Field(default=False, description="begin in Aborted: the last run had no clean end")
     clear: Switch = Field(default=False, description="give Clear, Reset and Start after a crash by itself")
-    inputs_age_s: Positive = Field(default=0.5, description="older safety inputs abort a cell in motion")
+    inputs_age_s: Positive = Field(default=0.2, description="older safety inputs abort a cell in motion")
+    alarms: str = Field(default="", description="the alarms' journal, a file; empty: none is kept")
     loss_s: Annotated[float, Strict(), Field(ge=0.0, le=5.0)] = Field(
-        default=0.0, description="how long a device may be gone before a cell in motion aborts"
+        default=0.15, description="how long a device may be gone before a cell in motion aborts"
     )
     speed_mps: Positive = Field(default=0.2, le=5.0, description="of the belt; Starting ends near it")
     watched: tuple[Word, ...] = Field(

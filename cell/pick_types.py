@@ -34,6 +34,25 @@ class GoalState(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class GripRecipe:
+    """How a part's type wants to be gripped; None: as the sequence's settings have it.
+
+    Attributes:
+        type_name: of the part type, empty where none fits.
+        force_n: of the fingers.
+        grip_width_m: what fingers find between them; None: the measured short side.
+        width_tolerance_m: of that.
+        hold_pressure_pa: absolute, the vacuum that a cup needs to hold it.
+    """
+
+    type_name: str = ""
+    force_n: float | None = None
+    grip_width_m: float | None = None
+    width_tolerance_m: float | None = None
+    hold_pressure_pa: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PickJob:
     """A part to be picked: belt coordinates, angle of its long side, long and short side, and the bin for it."""
 
@@ -44,12 +63,23 @@ class PickJob:
     length_m: float
     width_m: float
     bin: str
+    recipe: GripRecipe = GripRecipe()
+
+    @property
+    def grip_width_m(self) -> float:
+        """What fingers have to find between them."""
+        return self.width_m if self.recipe.grip_width_m is None else self.recipe.grip_width_m
 
 
 @dataclass(frozen=True, slots=True)
 class GripperView:
     """The newest status, as ``cell.drivers.interfaces.GripperStatus``; ``requested_width_m`` is the device's echo,
-    None where it has none."""
+    None where it has none.
+
+    Of a suction cup (``pressure_pa``, absolute, is None for fingers): widths are 0 while it is to hold and 1 while it
+    is to let go, ``moving`` while it regulates, ``object_detected`` while the vacuum is deep enough, ``at_request``
+    when it has given a grip up or lost the part, or is back at the open air.
+    """
 
     width_m: float
     moving: bool
@@ -57,6 +87,8 @@ class GripperView:
     at_request: bool
     stamp_s: float
     requested_width_m: float | None = None
+    current_a: float = 0.0
+    pressure_pa: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +145,29 @@ class GripperRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class SuctionRequest:
+    """Hold, at an absolute pressure of at most this much, or let go."""
+
+    hold: bool
+    hold_pressure_pa: float
+
+    @property
+    def width_m(self) -> float:
+        """As the hand echoes it: 0 to hold, 1 to let go."""
+        return 0.0 if self.hold else 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class PickedMark:
-    """The part is in the hand: the ledger is to say so, durably, before it is placed."""
+    """The part is in the hand: the ledger is to say so, durably, before it is placed.
+
+    ``grip_width_m`` or ``pressure_pa`` (absolute) is what proved it; ``double``: a second part came along.
+    """
 
     part_id: int
-    grip_width_m: float
+    grip_width_m: float | None
+    pressure_pa: float | None = None
+    double: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +198,32 @@ class SequenceOutputs:
     phase: Phase
     arm_goal: ArmGoal | None = None
     arm_cancel: bool = False
-    gripper: GripperRequest | None = None
+    gripper: GripperRequest | SuctionRequest | None = None
     mark_picked: PickedMark | None = None
     outcome: PickOutcome | None = None
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CupSettings:
+    """A suction cup in place of the fingers. Pressures are absolute, Pa; defaults: a Robotiq EPick.
+
+    Attributes:
+        hold_pressure_pa: a grip counts from here on down, where the part's type does not say otherwise.
+        keep_pressure_pa: asked for instead while a part is carried by a cup that leaks.
+        sealed_pressure_pa: from here on down a cup that does not come to hold is on a part, and leaks.
+        lost_pressure_pa: from here on up nothing is on the cup.
+        early_s: sucks this long before it is down; grip_s: longest time from then until the part is held.
+        slow_share: of the speed, for the way to the bin with a cup that leaks.
+    """
+
+    hold_pressure_pa: float = 60_000.0
+    keep_pressure_pa: float = 80_000.0
+    sealed_pressure_pa: float = 91_000.0
+    lost_pressure_pa: float = 94_000.0
+    early_s: float = 0.05
+    grip_s: float = 0.35
+    slow_share: float = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +241,9 @@ class SequenceSettings:
         width_tolerance_m: of a grip, against the part's measured short side; less than the clearance, or a second part
             between the fingers would not show.
         release_m, freed_m: opened by this much over the bin; the part is free after that much.
+        grip_current_a: motor current that fingers need on a part for a grip to count; 0: nobody looks at it.
+        regrips: so often a grip that took nothing is tried once more while the part is within reach.
+        cup: how a suction cup holds; None: the hand has two fingers.
         slip_m: a held part whose grip closes by more is lost.
         echo_m: to which the device's echo of a requested width is exact (resolution of a 2F-85: 0.33 mm).
         lead_s: a new motion begins this long after it is planned: the way of a goal to the arm.
@@ -199,6 +274,9 @@ class SequenceSettings:
     width_tolerance_m: float = 0.007
     release_m: float = 0.015
     freed_m: float = 0.004
+    grip_current_a: float = 0.0
+    regrips: int = 1
+    cup: CupSettings | None = None
     slip_m: float = 0.004
     echo_m: float = 0.0015
     lead_s: float = 0.02

@@ -48,6 +48,9 @@ ROLES: Final = {
 }
 """What a device is to be, by the model and the field that it stands in."""
 
+INSTEAD: Final = {"gripper": "vacuum"}
+"""What else may stand there."""
+
 
 def unit_of(name: str) -> str:
     """The SI unit in a parameter's name; empty where it has none."""
@@ -213,7 +216,8 @@ def _as_device(property_: dict[str, Any], role: str, definitions: dict[str, Any]
     """A property that holds a device of one role: only the models that can be it, each with its own options."""
     title = f"{DEVICE}_{role}"
     if title not in definitions:
-        definitions[title] = _device(definitions[DEVICE], catalogue.models_for(role))
+        names = sorted({*catalogue.models_for(role), *catalogue.models_for(INSTEAD.get(role, role))})
+        definitions[title] = _device(definitions[DEVICE], names)
     property_.pop("allOf", None)
     property_["$ref"] = f"#/$defs/{title}"
 

@@ -11,17 +11,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from cell import kinematics
 from cell import pick_evidence as evidence
 from cell.accounts import RETRY, Fate
+from cell.hands import Grip, Held, hand_of
 from cell.motion import Infeasible, MovingPart, PickPlan, Planner
+from cell.pick_course import Course, Work
 from cell.pick_evidence import GripCommand
 from cell.pick_types import (
-    ArmGoal,
-    ArmView,
-    BeltView,
     GripperRequest,
     GripperView,
     Phase,
@@ -31,31 +27,14 @@ from cell.pick_types import (
     SequenceInputs,
     SequenceOutputs,
     SequenceSettings,
+    SuctionRequest,
 )
 from cell.safety import Permission
-from cell.trajectory import ToolState, Trajectory
-
-_AT_REST_RADPS = 0.05
-"""Joints slower than this let a plan begin from rest."""
-
-
-@dataclass(slots=True)
-class _Work:
-    """One step: what it looks at and what it gathers for its outputs."""
-
-    inputs: SequenceInputs
-    now: float
-    arm_goal: ArmGoal | None = None
-    arm_cancel: bool = False
-    gripper: GripperRequest | None = None
-    picked: PickedMark | None = None
-    outcome: PickOutcome | None = None
-    note: str = ""
 
 
 @dataclass(slots=True)
 class _Pick:
-    """One part's pick under way."""
+    """One part's pick under way. ``tried``: why an earlier grip took nothing; ``leak``: what is wrong with the hold."""
 
     job: PickJob
     begun_s: float
@@ -65,12 +44,14 @@ class _Pick:
     closing: GripCommand | None = None
     releasing: GripCommand | None = None
     detected_s: float | None = None
-    held_width_m: float = 0.0
+    held: Held = field(default_factory=lambda: Held(None, None))
     bin: str = ""
     reason: str = ""
+    leak: str = ""
+    regrips: int = 0
+    tried: str = ""
     leaving: PickOutcome | None = None
     emptying: bool = False
-    marked_s: float = field(default=-math.inf)
 
 
 class PickSequence:
@@ -84,10 +65,11 @@ class PickSequence:
     def __init__(self, planner: Planner, settings: SequenceSettings) -> None:
         self.planner = planner
         self.settings = settings
+        self._hand = hand_of(settings)
+        self._course = Course(planner, settings)
+        self._slow = None if settings.cup is None else planner.slowed(settings.cup.slow_share)
         self._phase = Phase.IDLE
         self._pick: _Pick | None = None
-        self._motion: Trajectory | None = None
-        self._goal = 0
 
     @property
     def phase(self) -> Phase:
@@ -117,15 +99,16 @@ class PickSequence:
             raise ValueError(f"part {self.part_id} is being picked")
         if job.bin not in self.settings.bins_m:
             raise ValueError(f"there is no bin {job.bin!r}; known are {', '.join(sorted(self.settings.bins_m))}")
-        if self._motion is not None and now >= self._motion.end_s:
+        motion = self._course.motion
+        if motion is not None and now >= motion.end_s:
             # The arm may have been moved by hand since: the joints say where it is.
-            self._motion = None
+            self._course.motion = None
         self._pick = _Pick(job, now, bin=job.bin)
         self._phase = Phase.APPROACH
 
     def step(self, inputs: SequenceInputs, now: float) -> SequenceOutputs:
         """One look at the world and what follows from it."""
-        work = _Work(inputs, now)
+        work = Work(inputs, now)
         pick = self._pick
         if pick is not None:
             if inputs.permission is Permission.NONE:
@@ -154,11 +137,11 @@ class PickSequence:
 
     # --- the phases
 
-    def _approach(self, pick: _Pick, work: _Work) -> None:
+    def _approach(self, pick: _Pick, work: Work) -> None:
         inputs, now = work.inputs, work.now
         trouble = self._approach_trouble(pick, inputs, now)
         if trouble is not None:
-            self._leave(pick, RETRY, trouble, work)
+            self._give_up(pick, trouble, work)
             return
         belt, gripper = inputs.belt, inputs.gripper
         if belt is None or gripper is None:
@@ -167,26 +150,26 @@ class PickSequence:
             self._empty_hand(pick, work)
             return
         if pick.opening is None:
-            width_m = min(pick.job.width_m + self.settings.clearance_m, self.settings.stroke_m)
-            pick.opening = self._command(width_m, now, work)
+            pick.opening = self._command(self._hand.opening(pick.job), now, work)
         if pick.plan is None:
-            self._plan(pick, belt, gripper, work)
+            self._plan(pick, work)
             return
         plan = pick.plan
         if now < plan.descend_s - self.settings.lead_s:
             soon = now >= plan.descend_s - self.settings.lead_s - self.settings.check_s
-            narrow = soon and not evidence.is_open(self.settings, gripper, pick.job.width_m)
+            narrow = soon and not self._hand.is_open(gripper, pick.job)
             off_m = abs(evidence.error_m(pick.job, plan, belt, plan.arrive_s + self.planner.hold_s / 2.0))
             due = now - pick.planned_s >= self.settings.replan_s
             if narrow or (due and off_m > self.settings.replan_m):
-                self._plan(pick, belt, gripper, work)
+                self._plan(pick, work)
             return
-        if now >= plan.arrive_s + self.settings.settle_s and evidence.accepted(inputs.arm, self._goal):
-            stray_m = self._stray_m(inputs.arm)
+        if now >= plan.arrive_s + self._hand.settle_s and self._course.accepted(inputs.arm):
+            stray_m = self._course.stray_m(inputs.arm)
             if stray_m > self.settings.stray_m:
-                self._leave(pick, RETRY, f"the tool is {stray_m * 1e3:.0f} mm off its path", work)
+                self._give_up(pick, f"the tool is {stray_m * 1e3:.0f} mm off its path", work)
                 return
-            self._close_on_part(pick, now, work)
+            pick.closing = self._command(self._hand.closing(pick.job), now, work)
+            self._phase = Phase.GRIP
 
     def _approach_trouble(self, pick: _Pick, inputs: SequenceInputs, now: float) -> str | None:
         """Why to leave the part where it is, or None."""
@@ -197,143 +180,157 @@ class PickSequence:
             return f"the belt's encoder is {age}"
         if inputs.gripper is None or now - inputs.gripper.stamp_s > self.settings.gripper_age_s:
             return "the gripper is silent"
-        if pick.job.width_m + self.settings.least_clearance_m > self.settings.stroke_m:
-            return f"a part of {pick.job.width_m * 1e3:.0f} mm is too wide for the gripper"
+        unfit = self._hand.unfit(pick.job)
+        if unfit is not None:
+            return unfit
         plan = pick.plan
         if plan is None:
             waited = now - pick.begun_s > self.settings.begin_s
-            return "the arm does not come to rest" if waited and self._state(inputs, now) is None else None
-        if evidence.failed(inputs.arm, self._goal):
+            return "the arm does not come to rest" if waited and self._course.state(inputs, now) is None else None
+        if self._course.failed(inputs.arm):
             return f"the arm {inputs.arm.goal_state.value} the motion: {inputs.arm.reason or 'no reason given'}"
-        if now > pick.planned_s + self.settings.accept_s and not evidence.accepted(inputs.arm, self._goal):
+        if now > pick.planned_s + self.settings.accept_s and not self._course.accepted(inputs.arm):
             return "the arm does not take the motion"
         if now >= plan.descend_s - self.settings.lead_s:
             off_m = abs(evidence.error_m(pick.job, plan, inputs.belt, max(now, plan.arrive_s)))
             if off_m > self.settings.give_up_m:
                 return f"the part is {off_m * 1e3:.0f} mm from where it was to be: the belt changed its speed"
-            if not evidence.is_open(self.settings, inputs.gripper, pick.job.width_m):
+            if not self._hand.is_open(inputs.gripper, pick.job):
                 return "the gripper did not open in time"
         return None
 
-    def _grip(self, pick: _Pick, work: _Work) -> None:
+    def _grip(self, pick: _Pick, work: Work) -> None:
         inputs, now = work.inputs, work.now
         closing, plan = pick.closing, pick.plan
         if closing is None or plan is None:
             return
-        if evidence.failed(inputs.arm, self._goal):
+        if self._course.failed(inputs.arm):
             self._fault(pick, f"the arm {inputs.arm.goal_state.value} the motion while gripping", work)
             return
         gripper = inputs.gripper
-        answered = gripper is not None and evidence.answers(self.settings, gripper, closing)
-        if gripper is not None and answered:
-            if gripper.object_detected and not gripper.moving:
-                pick.detected_s = gripper.stamp_s
-                pick.held_width_m = gripper.width_m
-                self._phase = Phase.VERIFY
-                return
-            if gripper.at_request and not gripper.moving:
-                self._leave(pick, Fate.MISSED, "nothing between the fingers", work)
-                return
-        if now >= min(closing.at_s + self.settings.grip_s, plan.hold_until_s):
-            if answered:
-                self._leave(pick, Fate.MISSED, "no grip in time", work)
+        grip = Grip.WAITING if gripper is None else self._hand.grip(gripper, closing)
+        if gripper is not None and grip is Grip.HELD:
+            pick.detected_s = gripper.stamp_s
+            pick.held = self._hand.held(gripper, pick.job)
+            self._phase = Phase.VERIFY
+        elif gripper is not None and grip is Grip.LEAKS:
+            pressure_pa = gripper.pressure_pa or 0.0
+            words = f"the cup leaks: {pressure_pa / 1e3:.0f} kPa is all that it comes to"
+            self._leave(pick, Fate.MISSED, words, work, fault=True)
+        elif grip is Grip.EMPTY:
+            self._try_again(pick, self._hand.empty_words, work)
+        elif now >= min(closing.at_s + self.settings.grip_s, plan.hold_until_s):
+            if gripper is not None and evidence.answers(self.settings, gripper, closing):
+                self._try_again(pick, "no grip in time", work)
             else:
                 self._leave(pick, Fate.UNKNOWN, "the gripper is silent while gripping", work, fault=True)
 
-    def _verify(self, pick: _Pick, work: _Work) -> None:
+    def _verify(self, pick: _Pick, work: Work) -> None:
         inputs, now = work.inputs, work.now
         gripper, closing = inputs.gripper, pick.closing
         if closing is None or pick.detected_s is None:
             return
-        if evidence.failed(inputs.arm, self._goal):
+        if self._course.failed(inputs.arm):
             self._fault(pick, f"the arm {inputs.arm.goal_state.value} the motion while gripping", work)
             return
         if gripper is None or gripper.stamp_s < pick.detected_s + self.settings.verify_s:
             if now > pick.detected_s + self.settings.gripper_age_s:
                 self._fault(pick, "the gripper is silent while gripping", work)
             return
-        if not gripper.object_detected:
-            self._leave(pick, Fate.MISSED, "the part slipped out of the fingers", work)
+        if not self._hand.still_holds(gripper):
+            self._try_again(pick, self._hand.slipped_words, work)
             return
-        pick.held_width_m = gripper.width_m
-        off_m = gripper.width_m - pick.job.width_m
-        if abs(off_m) > self.settings.width_tolerance_m:
-            what = "double pick" if off_m > 0.0 else "not the part"
-            pick.bin = self.settings.reject_bin
-            pick.reason = f"{what}: grip {gripper.width_m * 1e3:.0f} mm, part {pick.job.width_m * 1e3:.0f} mm"
-        state = self._state(inputs, now)
-        target = self.settings.bins_m[pick.bin]
-        start_s = now + self.settings.lead_s
+        pick.held = self._hand.held(gripper, pick.job)
+        if pick.held.wrong:
+            pick.bin, pick.reason = self.settings.reject_bin, pick.held.wrong
+        if not self._bring(pick, self.planner, work):
+            return
+        held = pick.held
+        work.picked = PickedMark(pick.job.part_id, held.width_m, held.pressure_pa, held.double)
+        self._phase = Phase.CARRY
+
+    def _bring(self, pick: _Pick, planner: Planner, work: Work) -> bool:
+        """Off to the part's bin; False where there is no way."""
+        state = self._course.state(work.inputs, work.now)
         motion = (
             Infeasible("no joint positions")
             if state is None
-            else self.planner.plan_lift_and_place(state, start_s, target)
+            else planner.plan_lift_and_place(state, work.now + self.settings.lead_s, self.settings.bins_m[pick.bin])
         )
         if isinstance(motion, Infeasible):
             self._fault(pick, f"no way to the bin: {motion.reason}", work)
-            return
-        self._send(motion, work)
-        work.picked = PickedMark(pick.job.part_id, gripper.width_m)
-        pick.marked_s = now
-        self._phase = Phase.CARRY
+            return False
+        self._course.send(motion, work)
+        return True
 
-    def _carry(self, pick: _Pick, work: _Work) -> None:
+    def _carry(self, pick: _Pick, work: Work) -> None:
         inputs, now = work.inputs, work.now
-        motion = self._motion
         if self._lost(pick, inputs.gripper):
-            work.arm_cancel = True
-            self._finish(pick, Fate.DROPPED, "lost from the gripper on the way", work, fault=True)
+            self._drop(pick, "lost from the gripper on the way", work)
         elif inputs.gripper is None or now - inputs.gripper.stamp_s > self.settings.gripper_age_s:
             self._fault(pick, "the gripper is silent while it holds a part", work)
-        elif motion is None or evidence.failed(inputs.arm, self._goal):
+        elif self._course.motion is None or self._course.failed(inputs.arm):
             self._fault(pick, f"the arm {inputs.arm.goal_state.value} the motion to the bin", work)
-        elif evidence.arrived(inputs.arm, self._goal):
+        elif self._course.arrived(inputs.arm):
             self._phase = Phase.PLACE
             self._place(pick, work)
-        elif now > motion.end_s + self.settings.arm_late_s:
+        elif self._course.late(now):
             self._fault(pick, "the arm did not arrive at the bin", work)
+        elif not pick.leak:
+            self._look_for_leaks(pick, inputs.gripper, work)
 
-    def _place(self, pick: _Pick, work: _Work) -> None:
+    def _look_for_leaks(self, pick: _Pick, gripper: GripperView, work: Work) -> None:
+        """A hold that weakens: go on slowly with what is left of it; whoever sees to the hand is called afterwards."""
+        leak = None if pick.closing is None else self._hand.leaks(gripper, pick.closing)
+        relaxed = self._hand.relaxed()
+        if leak is None or relaxed is None or self._slow is None:
+            return
+        pick.leak = leak
+        if self._bring(pick, self._slow, work):
+            pick.closing = self._command(relaxed, work.now, work)
+
+    def _place(self, pick: _Pick, work: Work) -> None:
         inputs, now = work.inputs, work.now
         gripper = inputs.gripper
         if pick.releasing is None:
+            stray_m = self._course.stray_m(inputs.arm)
             if self._lost(pick, gripper):
-                self._finish(pick, Fate.DROPPED, "lost from the gripper over the bin", work, fault=True)
+                self._drop(pick, "lost from the gripper over the bin", work)
             elif gripper is None or now - gripper.stamp_s > self.settings.gripper_age_s:
                 self._fault(pick, "the gripper is silent while it holds a part", work)
+            elif stray_m > self.settings.stray_m:
+                self._fault(pick, f"the tool is {stray_m * 1e3:.0f} mm off its place over the bin", work)
             elif not inputs.picked_durable:
                 work.note = "waits for the ledger"
             else:
-                width_m = min(pick.held_width_m + self.settings.release_m, self.settings.stroke_m)
-                pick.releasing = self._command(width_m, now, work)
+                pick.releasing = self._command(self._hand.releasing(pick.held), now, work)
             return
-        if gripper is not None and evidence.answers(self.settings, gripper, pick.releasing):
-            freed = gripper.width_m >= pick.held_width_m + self.settings.freed_m
-            if freed or (gripper.at_request and not gripper.moving):
-                rejected = pick.bin == self.settings.reject_bin
-                self._finish(pick, Fate.REJECTED if rejected else Fate.SORTED, pick.reason, work)
-                return
+        if gripper is not None and self._hand.freed(gripper, pick.releasing, pick.held):
+            rejected = pick.bin == self.settings.reject_bin
+            reason = "; ".join(words for words in (pick.reason, pick.leak) if words)
+            word = Fate.REJECTED if rejected else Fate.SORTED
+            self._finish(pick, word, reason, work, fault=bool(pick.leak))
+            return
         if now > pick.releasing.at_s + self.settings.release_s:
             self._fault(pick, "the gripper did not open over the bin", work)
 
-    def _retreat(self, pick: _Pick, work: _Work) -> None:
+    def _retreat(self, pick: _Pick, work: Work) -> None:
         inputs, now = work.inputs, work.now
-        motion, outcome = self._motion, pick.leaving
+        outcome = pick.leaving
         if outcome is None:
             return
         if pick.emptying and self._emptying(pick, outcome, work):
             return
-        ended = motion is None or evidence.failed(inputs.arm, self._goal) or evidence.arrived(inputs.arm, self._goal)
-        if ended or (motion is not None and now > motion.end_s + self.settings.arm_late_s):
-            if not evidence.arrived(inputs.arm, self._goal):
-                self._motion = None
+        if self._course.failed(inputs.arm) or self._course.arrived(inputs.arm) or self._course.late(now):
+            if not self._course.arrived(inputs.arm):
+                self._course.motion = None
             work.outcome = outcome
             self._reset()
 
-    def _empty_hand(self, pick: _Pick, work: _Work) -> None:
+    def _empty_hand(self, pick: _Pick, work: Work) -> None:
         """Something is in the hand before anything was taken: a crash or an emergency stop left it there, and nobody
         can say what it is. It goes where parts go that nobody could judge; then the pick may begin anew."""
-        state = self._state(work.inputs, work.now)
+        state = self._course.state(work.inputs, work.now)
         if state is None:
             work.note = "waits for the arm to rest"
             return
@@ -347,33 +344,29 @@ class PickSequence:
         pick.emptying = True
         pick.leaving = self._outcome(pick, RETRY, "the hand was not empty: what it held is rejected", fault=False)
         self._phase = Phase.RETREAT
-        self._send(motion, work)
+        self._course.send(motion, work)
 
-    def _emptying(self, pick: _Pick, outcome: PickOutcome, work: _Work) -> bool:
+    def _emptying(self, pick: _Pick, outcome: PickOutcome, work: Work) -> bool:
         """On the way to the bin with what was in the hand, or opening over it; False once all is done."""
-        gripper, now, motion = work.inputs.gripper, work.now, self._motion
-        if not evidence.arrived(work.inputs.arm, self._goal):
-            late = motion is None or now > motion.end_s + self.settings.arm_late_s
-            if late or evidence.failed(work.inputs.arm, self._goal):
+        gripper, now = work.inputs.gripper, work.now
+        if not self._course.arrived(work.inputs.arm):
+            if self._course.late(now) or self._course.failed(work.inputs.arm):
                 self._fault_with(pick, RETRY, "the hand is not empty, and the arm does not reach the bin", work)
             return True
         if pick.releasing is None:
-            pick.releasing = self._command(self.settings.stroke_m, now, work)
+            pick.releasing = self._command(self._hand.emptying(), now, work)
             return True
-        answered = gripper is not None and evidence.answers(self.settings, gripper, pick.releasing)
-        if gripper is not None and answered and gripper.at_request and not gripper.moving:
+        if gripper is not None and self._hand.emptied(gripper, pick.releasing):
             return False
-        opening_s = self.settings.stroke_m / self.settings.gripper_speed_mps
-        if now > pick.releasing.at_s + self.settings.release_s + opening_s:
+        if now > pick.releasing.at_s + self.settings.release_s + self._hand.emptying_s():
             self._fault_with(pick, RETRY, "the gripper did not open over the bin", work)
         return True
 
     # --- how a pick ends
 
-    def _abort(self, pick: _Pick, work: _Work) -> None:
+    def _abort(self, pick: _Pick, work: Work) -> None:
         reason = work.inputs.permission_reason or "motion is not permitted"
-        work.arm_cancel = self._motion is not None
-        self._motion = None
+        self._course.stop(work)
         if pick.leaving is not None:
             work.outcome = pick.leaving
             self._reset()
@@ -382,45 +375,75 @@ class PickSequence:
         else:
             self._finish(pick, Fate.UNKNOWN, f"{reason} while the gripper had hold of it", work)
 
-    def _fault(self, pick: _Pick, reason: str, work: _Work) -> None:
+    def _fault(self, pick: _Pick, reason: str, work: Work) -> None:
         """Something failed with the part in the fingers: the arm stops, the gripper keeps its hold, nobody can say
         more."""
         self._fault_with(pick, Fate.UNKNOWN, reason, work)
 
-    def _fault_with(self, pick: _Pick, word: Fate | str, reason: str, work: _Work) -> None:
-        work.arm_cancel = self._motion is not None
-        self._motion = None
+    def _fault_with(self, pick: _Pick, word: Fate | str, reason: str, work: Work) -> None:
+        self._course.stop(work)
         self._finish(pick, word, reason, work, fault=True)
 
-    def _leave(self, pick: _Pick, word: Fate | str, reason: str, work: _Work, *, fault: bool = False) -> None:
+    def _drop(self, pick: _Pick, reason: str, work: Work) -> None:
+        """What was in the hand has fallen: stop where that is seen, an operator confirms it."""
+        self._fault_with(pick, Fate.DROPPED, reason, work)
+
+    def _give_up(self, pick: _Pick, reason: str, work: Work) -> None:
+        """No grip on this approach: the part lies where it was, unless a grip has already gone wrong on it."""
+        if pick.tried:
+            self._leave(pick, Fate.MISSED, f"{pick.tried}; then {reason}", work)
+        else:
+            self._leave(pick, RETRY, reason, work)
+
+    def _try_again(self, pick: _Pick, reason: str, work: Work) -> None:
+        """The grip took nothing: once more where the part should be by now, if that is still within reach."""
+        inputs, now = work.inputs, work.now
+        plan: PickPlan | Infeasible | None = None
+        fresh = inputs.belt is not None and now - inputs.belt.stamp_s <= self.settings.belt_age_s
+        if pick.regrips < self.settings.regrips and inputs.permission is Permission.BEGIN and fresh:
+            pick.opening = self._command(self._hand.opening(pick.job), now, work)
+            plan = self._meeting(pick, work)
+        if not isinstance(plan, PickPlan):
+            words = f"{pick.tried}; again: {reason}" if pick.tried and pick.tried != reason else reason
+            self._leave(pick, Fate.MISSED, f"{words}, twice" if pick.tried == reason else words, work)
+            return
+        pick.regrips += 1
+        pick.tried, pick.plan, pick.planned_s = reason, plan, now
+        pick.closing = pick.detected_s = None
+        pick.held = Held(None, None)
+        work.note = f"{reason}: tries again"
+        self._phase = Phase.APPROACH
+        self._course.send(plan.trajectory, work)
+
+    def _leave(self, pick: _Pick, word: Fate | str, reason: str, work: Work, *, fault: bool = False) -> None:
         """Off the part and up; the outcome is told when the arm stands."""
         outcome = self._outcome(pick, word, reason, fault=fault)
-        if self._motion is None or evidence.failed(work.inputs.arm, self._goal):
+        parting = self._hand.parting()
+        if parting is not None and pick.closing is not None:
+            self._command(parting, work.now, work)
+        motion = self._course.motion
+        if motion is None or self._course.failed(work.inputs.arm):
             # The arm does what it wants or stands: it has nothing to be taken back from.
-            work.arm_cancel = self._motion is not None
-            self._motion = None
+            self._course.stop(work)
             work.outcome = outcome
             self._reset()
             return
         pick.leaving = outcome
         self._phase = Phase.RETREAT
         start_s = work.now + self.settings.lead_s
-        lift = self.planner.plan_lift(self._motion.state_at(start_s), start_s)
+        lift = self.planner.plan_lift(motion.state_at(start_s), start_s)
         if not isinstance(lift, Infeasible):
-            self._send(lift, work)
+            self._course.send(lift, work)
         # Otherwise the pick's own trajectory goes on: it follows the belt and lifts by itself.
 
-    def _finish(self, pick: _Pick, word: Fate | str, reason: str, work: _Work, *, fault: bool = False) -> None:
-        if work.arm_cancel:
-            self._motion = None
+    def _finish(self, pick: _Pick, word: Fate | str, reason: str, work: Work, *, fault: bool = False) -> None:
         work.outcome = self._outcome(pick, word, reason, fault=fault)
         self._reset()
 
     def _outcome(self, pick: _Pick, word: Fate | str, reason: str, *, fault: bool) -> PickOutcome:
         name = word.value if isinstance(word, Fate) else word
         placed = name in (Fate.SORTED.value, Fate.REJECTED.value)
-        width_m = pick.held_width_m if pick.detected_s is not None else None
-        return PickOutcome(pick.job.part_id, name, pick.bin if placed else "", reason, width_m, fault)
+        return PickOutcome(pick.job.part_id, name, pick.bin if placed else "", reason, pick.held.width_m, fault)
 
     def _reset(self) -> None:
         self._pick = None
@@ -428,71 +451,36 @@ class PickSequence:
 
     # --- planning
 
-    def _plan(self, pick: _Pick, belt: BeltView, gripper: GripperView, work: _Work) -> None:
-        now = work.now
-        state = self._state(work.inputs, now)
-        if state is None:
+    def _plan(self, pick: _Pick, work: Work) -> None:
+        pick.planned_s = work.now
+        plan = self._meeting(pick, work)
+        if plan is None:
             work.note = "waits for the arm to rest"
-            return
+        elif not isinstance(plan, Infeasible):
+            pick.plan = plan
+            self._course.send(plan.trajectory, work)
+        elif plan.later and pick.plan is None:
+            work.note = plan.reason
+        else:
+            self._give_up(pick, plan.reason, work)
+
+    def _meeting(self, pick: _Pick, work: Work) -> PickPlan | Infeasible | None:
+        """The earliest way to the part from where the arm is; None while that is not known."""
+        inputs, now = work.inputs, work.now
+        state = self._course.state(inputs, now)
+        belt, gripper = inputs.belt, inputs.gripper
+        if state is None or belt is None or gripper is None:
+            return None
         job, start_s = pick.job, now + self.settings.lead_s
         part = MovingPart(evidence.part_x_m(job, belt, now), job.y_m, job.yaw_rad, now, belt.speed_mps)
-        plan = self.planner.plan_pick(state, start_s, part, not_before_s=now + self._opening_s(pick, gripper, now))
-        pick.planned_s = now
-        if isinstance(plan, Infeasible):
-            if plan.later and pick.plan is None:
-                work.note = plan.reason
-                return
-            self._leave(pick, RETRY, plan.reason, work)
-            return
-        pick.plan = plan
-        self._send(plan.trajectory, work)
-
-    def _opening_s(self, pick: _Pick, gripper: GripperView, now: float) -> float:
-        """Until the fingers are wide enough, with the delays of the command and of the answer."""
-        if pick.opening is None or evidence.is_open(self.settings, gripper, pick.job.width_m):
-            return 0.0
-        way_m = max(pick.opening.width_m - gripper.width_m, 0.0)
-        return way_m / self.settings.gripper_speed_mps + self.settings.gripper_delay_s
-
-    def _send(self, motion: Trajectory, work: _Work) -> None:
-        self._goal += 1
-        self._motion = motion
-        work.arm_goal = ArmGoal(self._goal, motion)
-
-    def _state(self, inputs: SequenceInputs, now: float) -> ToolState | None:
-        """Where the tool will be when a new motion begins: by its own motion, or by the joints of an arm at rest."""
-        if self._motion is not None:
-            return self._motion.state_at(now + self.settings.lead_s)
-        arm = inputs.arm
-        if arm.joints_rad is None or max(abs(rate) for rate in arm.rates_radps) > _AT_REST_RADPS:
-            return None
-        try:
-            return ToolState.of_joints(self.planner.geometry, np.asarray(arm.joints_rad))
-        except kinematics.OutOfReach:
-            return None
+        opened_s = now + self._hand.opening_s(gripper, job, pick.opening)
+        return self.planner.plan_pick(state, start_s, part, not_before_s=opened_s)
 
     # --- what the devices say
 
-    def _command(self, width_m: float, now: float, work: _Work) -> GripCommand:
-        work.gripper = GripperRequest(width_m, self.settings.gripper_speed_mps, self.settings.gripper_force_n)
-        return GripCommand(width_m, now)
-
-    def _close_on_part(self, pick: _Pick, now: float, work: _Work) -> None:
-        # Not fully shut: an empty grip ends soon, and a held part still stops the fingers well before.
-        pick.closing = self._command(max(pick.job.width_m - self.settings.squeeze_m, 0.0), now, work)
-        self._phase = Phase.GRIP
+    def _command(self, request: GripperRequest | SuctionRequest, now: float, work: Work) -> GripCommand:
+        work.gripper = request
+        return GripCommand(request.width_m, now)
 
     def _lost(self, pick: _Pick, gripper: GripperView | None) -> bool:
-        if gripper is None or pick.closing is None:
-            return False
-        return evidence.lost(self.settings, gripper, pick.closing, pick.held_width_m)
-
-    def _stray_m(self, arm: ArmView) -> float:
-        """How far the arm is from its commanded path, by the newest joint positions."""
-        if arm.joints_rad is None or self._motion is None or arm.stamp_s is None:
-            return 0.0
-        try:
-            tool, _ = kinematics.forward(self.planner.geometry, np.asarray(arm.joints_rad))
-        except kinematics.OutOfReach:
-            return math.inf
-        return float(np.linalg.norm(tool - self._motion.at(arm.stamp_s).pose[:3]))
+        return gripper is not None and pick.closing is not None and self._hand.lost(gripper, pick.closing, pick.held)

@@ -34,6 +34,9 @@ ROLE_OF: Final[Mapping[str, str]] = {
     "supervisor.safety": "safety",
 }
 
+ALSO: Final[Mapping[str, str]] = {"gripper.device": "vacuum"}
+"""What a device at a place may be instead."""
+
 MODEL_USERS: Final = ("detector", "tracker", "status")
 AGREED: Final = ("px_per_m", "width_px", "height_px", "model", "overkill", "window_m", "speed_mps")
 """Parameters of several nodes that mean one thing, so that a difference is a mistake."""
@@ -93,6 +96,7 @@ def faults(configs: Sequence[NodeConfig]) -> Iterator[InputError]:
         yield from _device_faults(device)
     yield from _one_device_twice(devices)
     yield from _beyond_devices(configs, devices)
+    yield from _hand(configs, devices)
     yield from _models(configs)
     yield from _apart(configs)
     yield from _geometry(configs)
@@ -129,7 +133,7 @@ def _device_faults(device: DeviceConfig) -> Iterator[InputError]:
         return
     model = known[spec.model]
     role = ROLE_OF.get(device.name)
-    if role is not None and role not in model.roles:
+    if role is not None and role not in model.roles and ALSO.get(device.name) not in model.roles:
         able = ", ".join(catalogue.models_for(role)) or "none"
         yield device.error(f"{spec.model} is no {role}: it can be {', '.join(model.roles)} ({role}: {able})", "model")
         return
@@ -182,6 +186,30 @@ def _beyond_devices(configs: Sequence[NodeConfig], devices: Sequence[DeviceConfi
             )
             origin = node.origin(parameter)
             yield (origin if origin.line is not None else device.node.origin(f"{device.role}.model")).error(message)
+
+
+def _hand(configs: Sequence[NodeConfig], devices: Sequence[DeviceConfig]) -> Iterator[InputError]:
+    """The picker knows what hand it has, and no part type asks more of it than it can do."""
+    picker = next((config for config in configs if config.name == "picker"), None)
+    device = next((one for one in devices if one.name == "gripper.device"), None)
+    known = catalogue.models()
+    if picker is None or device is None or device.spec.model not in known:
+        return
+    p: Any = picker.parameters
+    model = known[device.spec.model]
+    if (getattr(p, "hand", "fingers") == "cup") is not ("vacuum" in model.roles):
+        needed = "cup" if "vacuum" in model.roles else "fingers"
+        origin = picker.origin("hand")
+        origin = origin if origin.line is not None else device.node.origin(f"{device.role}.model")
+        yield origin.error(f"{device.spec.model} needs the picker's hand set to {needed}")
+        return
+    limits = model.guide.ranges(device.spec)
+    for name, one in getattr(p, "part_types", {}).items():
+        for parameter, (low, high) in limits.items():
+            value = getattr(one, parameter, None)
+            if parameter in ("force_n", "hold_pressure_pa") and value is not None and not low <= value <= high:
+                message = f"{value:g} is beyond what {device.spec.model} does as it is set: {low:g} to {high:g}"
+                yield picker.origin(f"part_types.{name}.{parameter}").error(message)
 
 
 def _models(configs: Sequence[NodeConfig]) -> Iterator[InputError]:

@@ -1,8 +1,8 @@
-"""The gripper: /gripper/command in, /gripper/state out (its joints: ``cell.nodes.fingers``)."""
+"""The gripper: /gripper/command in, /gripper/state out (joints: ``cell.nodes.fingers``, ``cell.nodes.suction``)."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from control_msgs.action import ParallelGripperCommand
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -12,29 +12,64 @@ from rclpy.task import Future
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
-from cell.drivers.interfaces import Gripper, GripperStatus, Reading
+from cell.drivers.interfaces import Gripper, Reading, Vacuum
 from cell.drivers.registry import process_devices
-from cell.nodes import fingers
+from cell.nodes.fingers import FingerHand
 from cell.nodes.node import ERROR, OK, WARN, CellNode, stamp_of, status
+from cell.nodes.suction import SuctionHand, SuctionSettings
 
 PERIOD_S = 0.02
 
 
-class GripperNode(CellNode):
-    """One two-finger gripper behind the action that ROS 2 uses for parallel grippers.
+class Hand(Protocol):
+    """One kind of gripper as this node drives it; a reading is the device's own."""
 
-    A goal's ``command`` gives the opening (position, m), the speed (velocity, m/s) and the force (effort, N). A stall
-    on a part is a success: ``stalled`` is then true, ``reached_goal`` false. A newer goal ends the one before it.
+    @property
+    def reading(self) -> Reading[Any] | None: ...
+
+    @property
+    def activated(self) -> bool: ...
+
+    def obey(self, position: float, speed: float | None, effort: float | None) -> str: ...
+
+    def settled(self, reading: Reading[Any]) -> bool: ...
+
+    def result(self, reading: Reading[Any], header: Header) -> ParallelGripperCommand.Result: ...
+
+    def state(self, reading: Reading[Any], header: Header) -> JointState: ...
+
+    def figures(self, reading: Reading[Any]) -> dict[str, object]: ...
+
+
+class GripperNode(CellNode):
+    """One gripper, two fingers or a suction cup, behind the action that ROS 2 uses for parallel grippers.
+
+    Of fingers a goal's ``command`` gives the opening (position, m), the speed (velocity, m/s) and the force (effort,
+    N); of a cup, whether it holds (``cell.nodes.suction``). A stall on a part is a success: ``stalled`` is then true,
+    ``reached_goal`` false. A newer goal ends the one before it.
     """
+
+    MOVES = True
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("gripper", **kwargs)
         devices = process_devices()
         self._bus_clock = devices.clock
-        self._gripper = cast(Gripper, devices.open(self.device_spec("device", "gripper")))
-        self._gripper.activate()
+        self._gripper = devices.open(self.device_spec("device", "gripper"))
+        self._hand: Hand
+        if hasattr(self._gripper, "grip"):
+            usual = SuctionSettings()
+            settings = SuctionSettings(
+                hold_pressure_pa=float(self.setting("suction.hold_pressure_pa", usual.hold_pressure_pa)),
+                deeper_pa=float(self.setting("suction.deeper_pa", usual.deeper_pa)),
+                timeout_s=float(self.setting("suction.timeout_s", usual.timeout_s)),
+            )
+            self._hand = SuctionHand(cast(Vacuum, self._gripper), settings)
+        else:
+            self._hand = FingerHand(cast(Gripper, self._gripper))
+        cast("Gripper | Vacuum", self._gripper).activate()
         self._published_s = -1.0
-        self._pending: tuple[Future[Reading[GripperStatus] | None], float] | None = None
+        self._pending: tuple[Future[Reading[Any] | None], float] | None = None
         self._publisher = self.create_publisher(JointState, "/gripper/state", 10)
         self._server = ActionServer(
             self,
@@ -49,57 +84,51 @@ class GripperNode(CellNode):
     def _accept(self, goal: Any) -> GoalResponse:
         command = goal.command
         well_formed = len(command.position) == 1 and len(command.velocity) <= 1 and len(command.effort) <= 1
-        reading = self._gripper.status
-        ready = reading is not None and reading.good and reading.value.activated
-        return GoalResponse.ACCEPT if well_formed and ready else GoalResponse.REJECT
+        return GoalResponse.ACCEPT if well_formed and self._hand.activated else GoalResponse.REJECT
 
     async def _execute(self, goal: ServerGoalHandle[Any, Any, Any]) -> ParallelGripperCommand.Result:
         command = goal.request.command
-        sent = self._gripper.move(
+        told = self._hand.obey(
             float(command.position[0]),
-            speed_mps=float(command.velocity[0]) if command.velocity else 0.15,
-            force_n=float(command.effort[0]) if command.effort else 60.0,
+            float(command.velocity[0]) if len(command.velocity) else None,
+            float(command.effort[0]) if len(command.effort) else None,
         )
         if self._pending is not None and not self._pending[0].done():
             self._pending[0].set_result(None)
-        done: Future[Reading[GripperStatus] | None] = Future()
+        done: Future[Reading[Any] | None] = Future()
         self._pending = (done, self._bus_clock())
         reading = await done
-        result = ParallelGripperCommand.Result()
         if reading is None:
             goal.abort()
-            return result
-        result.state = self._state(reading)
-        result.stalled = reading.value.object_detected
-        result.reached_goal = reading.value.at_request and not reading.value.object_detected
-        self.get_logger().debug(f"gripper at {reading.value.width_m:.4f} m of {sent.width_m:.4f} m")
+            return ParallelGripperCommand.Result()
+        result = self._hand.result(reading, self._header(reading))
+        self.get_logger().debug(f"gripper {told}: {self._hand.figures(reading)}")
         goal.succeed()
         return result
 
     def _step(self) -> None:
-        reading = self._gripper.status
+        reading = self._hand.reading
         if reading is None or reading.stamp_s <= self._published_s:
             return
         self._published_s = reading.stamp_s
         if reading.good:
-            self._publisher.publish(self._state(reading))
-        if self._pending is None or reading.stamp_s <= self._pending[1] or reading.value.moving:
+            self._publisher.publish(self._hand.state(reading, self._header(reading)))
+        if self._pending is None or reading.stamp_s <= self._pending[1] or not self._hand.settled(reading):
             return
         done, _ = self._pending
         self._pending = None
         if not done.done():
             done.set_result(reading)
 
-    def _state(self, reading: Reading[GripperStatus]) -> JointState:
-        value = reading.value
+    def _header(self, reading: Reading[Any]) -> Header:
         age_s = self._bus_clock() - reading.stamp_s
-        return fingers.message(Header(stamp=stamp_of(self.now_s - age_s), frame_id="gripper"), value)
+        return Header(stamp=stamp_of(self.now_s - age_s), frame_id="gripper")
 
     def health(self) -> list[DiagnosticStatus]:
         """One line: connected and activated, or the device's fault."""
-        reading = self._gripper.status
+        reading = self._hand.reading
         if self._gripper.error is not None or not self._gripper.connected:
             return [status("gripper", ERROR, self._gripper.error or "does not answer")]
         if reading is None or not reading.value.activated:
             return [status("gripper", WARN, "activating")]
-        return [status("gripper", OK, "activated", {"width_m": round(reading.value.width_m, 4)})]
+        return [status("gripper", OK, "activated", self._hand.figures(reading))]

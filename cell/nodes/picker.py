@@ -13,14 +13,13 @@ from sensor_msgs.msg import JointState
 
 from cell.accounts import RETRY, AccountLimits, Accounts, Closed
 from cell.bookkeeping import Books, Ruling
-from cell.kinematics import DeltaGeometry
 from cell.ledger import Ledger, LedgerError
-from cell.motion import Heights, MotionLimits, Planner
-from cell.nodes import belt, fingers
+from cell.nodes import belt, fingers, pick_setup, suction
 from cell.nodes.arm_client import ArmClient
 from cell.nodes.node import OK, WARN, CellNode, seconds, status
 from cell.odometry import Odometry
 from cell.packml import State
+from cell.part_types import recipe_for
 from cell.pick_types import (
     BeltView,
     GripperRequest,
@@ -29,61 +28,27 @@ from cell.pick_types import (
     PickJob,
     PickOutcome,
     SequenceInputs,
-    SequenceSettings,
+    SuctionRequest,
 )
 from cell.safety import Allowed, Gate, Motion, Permission, SafetyInputs, SafetyLimits
 from cell.sequence import PickSequence
 from perception.types import BeltPart, Verdict
 
 PERIOD_S = 0.01
-# A goal that reaches the arm after its own start has to be caught up with, at accelerations that the arm may refuse;
-# on a busy machine the way to the arm takes up to some 30 ms.
-GOAL_LEAD_S = 0.04
 ACTIONS = {PickDecision.DIVERT: "divert", PickDecision.PASS: "pass", PickDecision.PICK: "pick"}
-GEOMETRY = (
-    "base_radius_m",
-    "platform_radius_m",
-    "upper_arm_m",
-    "forearm_m",
-    "base_height_m",
-    "base_x_m",
-    "base_y_m",
-)
 
 
 class PickerNode(CellNode):
     """Runs the pick sequence on /decisions and writes the ledger; a PartOutcome for every fate and pick given up."""
 
+    MOVES = True
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("picker", **kwargs)
-        usual = DeltaGeometry()
-        measures: dict[str, Any] = {
-            name: float(self.setting(f"geometry.{name}", getattr(usual, name))) for name in GEOMETRY
-        }
-        geometry = DeltaGeometry(**measures)
-        first_m, last_m = self.numbers("window_m", (0.35, 0.85))
-        travel_z_m = float(self.setting("travel_z_m", 0.10))
-        defect_x_m, defect_y_m = self.numbers("bins.defect", (0.60, 0.34))
-        reject_x_m, reject_y_m = self.numbers("bins.reject", (0.60, -0.34))
-        planner = Planner(
-            geometry=geometry,
-            limits=MotionLimits(
-                speed_mps=float(self.setting("max_speed_mps", 1.5)),
-                accel_mps2=float(self.setting("max_accel_mps2", 15.0)),
-            ),
-            heights=Heights(travel_m=travel_z_m, grip_m=float(self.setting("grip_z_m", 0.006))),
-            window_m=(first_m, last_m),
-        )
-        settings = SequenceSettings(
-            bins_m={
-                "defect": (defect_x_m, defect_y_m, travel_z_m),
-                "reject": (reject_x_m, reject_y_m, travel_z_m),
-            },
-            gripper_force_n=float(self.setting("force_n", 60.0)),
-            lead_s=GOAL_LEAD_S,
-        )
-        self._sequence = PickSequence(planner, settings)
-        self._gate = Gate(SafetyLimits(), geometry)
+        planner = pick_setup.planner_of(self)
+        self._sequence = PickSequence(planner, pick_setup.settings_of(self, planner.heights.travel_m))
+        self._types = pick_setup.part_types_of(self)
+        self._gate = Gate(SafetyLimits(), planner.geometry)
         simulated_time = bool(self.setting("use_sim_time", False))
         path = str(self.setting("ledger", "")) or ":memory:"
         if path != ":memory:":
@@ -92,7 +57,7 @@ class PickerNode(CellNode):
         ledger, reconciled = Ledger.open(
             path, started_s=self.now_s, seed=seed if seed >= 0 else None, threaded=not simulated_time, keep_room=True
         )
-        limits = AccountLimits(window_end_m=last_m, belt_end_m=float(self.setting("belt_end_m", 1.10)))
+        limits = AccountLimits(window_end_m=planner.window_m[1], belt_end_m=float(self.setting("belt_end_m", 1.10)))
         self.books = Books(Accounts(limits), ledger, reconciled)
         self.faults: list[dict[str, Any]] = []
         self._odometry = Odometry()
@@ -101,7 +66,9 @@ class PickerNode(CellNode):
         self._mode = 1
         self._circuit_s: float | None = None
         self._circuit_ok = False
-        self._fingers: GripperView | None = None
+        self._has_cup = pick_setup.has_cup(self)
+        self._hand: GripperView | None = None
+        self._wrong_hand = ""
         self._wanted: int | None = None
         self._fault: str | None = None
         self._arm = ArmClient(self)
@@ -110,15 +77,19 @@ class PickerNode(CellNode):
         self.create_subscription(PartArray, "/parts", self._on_parts, 10)
         self.create_subscription(PickDecision, "/decisions", self._on_decision, 50)
         self.create_subscription(JointState, "/conveyor/state", self._on_belt, 10)
-        self.create_subscription(JointState, "/gripper/state", self._on_fingers, 10)
+        self.create_subscription(JointState, "/gripper/state", self._on_hand, 10)
         self.create_subscription(CellState, "/cell/state", self._on_state, 10)
         self.create_timer(PERIOD_S, self._step)
 
     def _on_belt(self, message: JointState) -> None:
         self._odometry.add(belt.sample(message))
 
-    def _on_fingers(self, message: JointState) -> None:
-        self._fingers = fingers.view(message)
+    def _on_hand(self, message: JointState) -> None:
+        if ("suction" in message.name) is not self._has_cup:
+            self._hand = None
+            self._wrong_hand = f"set for {'a cup' if self._has_cup else 'fingers'}, and the gripper is none"
+            return
+        self._hand = suction.view(message) if self._has_cup else fingers.view(message)
 
     def _on_state(self, message: CellState) -> None:
         self._state, self._mode = State(message.state), int(message.mode)
@@ -166,7 +137,8 @@ class PickerNode(CellNode):
         if part is None or self._sequence.busy or permission is not Permission.BEGIN or not self._arm.ready:
             self._answer_retry(part_id, reason or "the arm is not free")
             return
-        job = PickJob(part_id, part.belt_x_m, part.y_m, part.yaw_rad, part.length_m, part.width_m, bin_name)
+        recipe = recipe_for(self._types, part.length_m, part.width_m)
+        job = PickJob(part_id, part.belt_x_m, part.y_m, part.yaw_rad, part.length_m, part.width_m, bin_name, recipe)
         self._sequence.begin(job, self.now_s)
         self.books.accounts.picking(part_id)
 
@@ -195,7 +167,7 @@ class PickerNode(CellNode):
         permission, reason = self._gate.permission(self._safety(), now_s)
         outputs = self._sequence.step(
             SequenceInputs(
-                gripper=self._fingers,
+                gripper=self._hand,
                 arm=self._arm.view,
                 belt=None if latest is None else BeltView(latest.travel_m, latest.speed_mps, latest.stamp_s),
                 permission=permission,
@@ -223,12 +195,8 @@ class PickerNode(CellNode):
         if outputs.outcome is not None:
             self._end(outputs.outcome, now_s)
 
-    def _command(self, request: GripperRequest) -> None:
-        goal = ParallelGripperCommand.Goal()
-        goal.command.name = ["width"]
-        goal.command.position = [request.width_m]
-        goal.command.velocity = [request.speed_mps]
-        goal.command.effort = [request.force_n]
+    def _command(self, request: GripperRequest | SuctionRequest) -> None:
+        goal = suction.goal(request) if isinstance(request, SuctionRequest) else fingers.goal(request)
         self._gripper.send_goal_async(goal)
 
     def _end(self, outcome: PickOutcome, now_s: float) -> None:
@@ -256,8 +224,8 @@ class PickerNode(CellNode):
 
     def health(self) -> list[DiagnosticStatus]:
         """The sequence's phase, and the ledger's counts as the cell state carries them."""
-        ready = self._arm.ready and self._fingers is not None
-        words = self._sequence.phase.value if ready else "waits for arm and gripper"
+        ready = self._arm.ready and self._hand is not None
+        words = self._sequence.phase.value if ready else self._wrong_hand or "waits for arm and gripper"
         picker = status("picker", OK if ready else WARN, words, {"phase": self._sequence.phase.value})
         if self._fault is not None:
             picker.values.extend(status("", OK, "", {"hold": self._fault}).values)

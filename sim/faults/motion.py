@@ -13,7 +13,7 @@ from sim.world.world import World
 
 #: Slower than this the belt stands, m/s; the arm, rad/s.
 _STANDS_MPS, _STANDS_RADPS = 0.004, 0.02
-#: A command that was on its way when the fault came still arrives, s.
+#: A part's release that was on its way when the fault came still arrives, s.
 _ON_ITS_WAY_S = 0.02
 #: Fingers are told to open when their opening grows by more than this, m.
 _OPENS_M = 0.002
@@ -88,7 +88,8 @@ class MotionReferee:
         opens = one.what == "gripper" and one.value > self._width_m + _OPENS_M
         if one.what == "gripper":
             self._width_m = one.value
-        if rules.kind == "stop" and opens and not one.empty_handed and since_s > _ON_ITS_WAY_S:
+        placing = since_s <= _ON_ITS_WAY_S and self._over_a_bin()
+        if rules.kind == "stop" and opens and not one.empty_handed and not placing:
             # The hold is kept from the first moment: a part that falls cannot be picked up again.
             self._note(f"the hand was told to open to {one.value * 1e3:.0f} mm with a part in it", since_s)
         if since_s <= rules.within_s:
@@ -126,11 +127,9 @@ class MotionReferee:
             if over_belt and tool.z_m < _LOW_M and sinks:
                 self._noted.add("descent")
                 self._note("the arm went down to a part", since_s)
+        self._stood = self._stood or not belt
         if since_s <= rules.stands_s:
-            self._stood = self._stood or (not belt and since_s > rules.within_s)
             return
-        if not self._stood and not belt:
-            self._stood = True
         if belt and not self._done("belt"):
             self._noted.add("belt")
             words = f"the belt moves at {world.belt.speed_mps:.3f} m/s"
@@ -138,6 +137,11 @@ class MotionReferee:
         if arm and rules.kind == "stop" and not self._done("arm"):
             self._noted.add("arm")
             self._note("the arm moves", since_s)
+
+    def _over_a_bin(self) -> bool:
+        tool = self._world.arm.tool(self._world.now_s)
+        bins = self._world.scenario.bins.values()
+        return any(math.hypot(tool.x_m - one.x_m, tool.y_m - one.y_m) <= one.radius_m for one in bins)
 
     def _done(self, what: str) -> bool:
         return what in self._noted
