@@ -21,7 +21,7 @@ from cell.drivers.framing import Framing
 from cell.drivers.identity import Guard, Identity, Standing, Submission
 from cell.drivers.links import ByteLink
 from cell.drivers.mbap import TcpFraming
-from cell.drivers.modbus import REPLY_TIMEOUT_S, RETRIES, Done, Failure, LineStatistics, Master, Priority, Reply
+from cell.drivers.modbus import REPLY_TIMEOUT_S, Done, Failure, LineStatistics, Master, Priority, Reply
 from cell.drivers.rtu import RtuFraming
 
 LOG = logging.getLogger(__name__)
@@ -139,7 +139,7 @@ class Bus:
         priority: Priority = Priority.WRITE,
         *,
         key: Hashable = None,
-        retries: int = RETRIES,
+        retries: int | None = None,
     ) -> None:
         """Queue a request, as ``Master.submit``, from any thread."""
         self._hand_in(Submission(request, on_done, priority, key, retries))
@@ -168,10 +168,13 @@ class Bus:
         """Let somebody see every byte and every loss of the port; None: nobody any more."""
         self._tap = tap
 
-    def poll(self, now: float) -> float | None:
-        """Do everything that is due by ``now``; returns when to call again (``now`` itself: at once)."""
+    def poll(self, now: float, readable: bool = True) -> float | None:
+        """Do everything that is due by ``now``; returns when to call again (``now`` itself: at once).
+
+        ``readable`` False: whoever waits on the link knows that nothing has come.
+        """
         try:
-            return self._poll(now)
+            return self._poll(now, readable)
         except OSError as error:
             self._lose(str(error), now)
             return self._reopen_s
@@ -191,20 +194,19 @@ class Bus:
         if self._wake is not None:
             self._wake()
 
-    def _poll(self, now: float) -> float | None:
+    def _poll(self, now: float, readable: bool) -> float | None:
         link = self._link
         if link is None:
             link = self._reopen(now)
             if link is None:
                 self._take_in(now)
                 return None if self._closed else self._reopen_s
-        waiting = link.in_waiting
-        if waiting:
-            data = link.read(waiting)
-            if data:
-                if self._tap is not None:
-                    self._tap(now, "<", data)
-                self._master.feed(data, now)
+        waiting = link.in_waiting if readable else 0
+        data = link.read(waiting) if waiting else b""
+        if data:
+            if self._tap is not None:
+                self._tap(now, "<", data)
+            self._master.feed(data, now)
         elif now < self._wanted_s and not self._inbox:
             return None if self._wanted_s == math.inf else self._wanted_s
         if self._inbox:

@@ -16,15 +16,17 @@ class Framing(Protocol):
         request_s: how long the request that is out takes on the wire, s.
         whole_s: the same with its reply.
         heard: bytes have come since the request that is out began.
+        doubtful: a late reply to an earlier request would fit the one that is out, or was last.
     """
 
     statistics: LineStatistics
     request_s: float
     whole_s: float
     heard: bool
+    doubtful: bool
 
-    def free_s(self, request: Request, now: float) -> float:
-        """From when on the line is free for this request."""
+    def free_s(self, request: Request, now: float, urgent: bool = False) -> float:
+        """From when on the line is free for this request; an urgent one waits for nothing but the silence."""
         ...
 
     def begin(self, request: Request, now: float) -> bytes:

@@ -41,7 +41,7 @@ class Submission:
     on_done: Done
     priority: Priority
     key: Hashable
-    retries: int
+    retries: int | None
 
 
 class Standing(enum.Enum):

@@ -31,13 +31,14 @@ class TcpFraming:
         self.request_s = 0.0
         self.whole_s = 0.0
         self.heard = False
+        self.doubtful = False
         self._stream = bytearray()
         self._number = 0
         self._sought: Exchange | None = None
         self._garbled = False
         self._deaf = 0
 
-    def free_s(self, request: Request, now: float) -> float:
+    def free_s(self, request: Request, now: float, urgent: bool = False) -> float:
         """At once."""
         return now
 

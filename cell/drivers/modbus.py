@@ -20,6 +20,7 @@ __all__ = ["Done", "Failure", "LineStatistics", "Master", "Priority", "Reply"]
 # Longest from the end of a request to the start of its reply.
 REPLY_TIMEOUT_S = 0.1
 RETRIES = 2
+STOP_RETRIES = 5
 # How long the first byte of a cyclic reply is waited for: learned of each unit, as TCP learns its time-out (RFC 6298,
 # with a smaller margin), between the least and the reply time-out; for a repetition so much longer.
 LEAST_PATIENCE_S = 0.025
@@ -95,6 +96,7 @@ class _Job:
     retries_left: int = field(compare=False)
     key: Hashable = field(compare=False)
     repeated: bool = field(default=False, compare=False)
+    confirming: bool = field(default=False, compare=False)
 
 
 class _Patience:
@@ -152,9 +154,11 @@ class Master:
         priority: Priority = Priority.WRITE,
         *,
         key: Hashable = None,
-        retries: int = RETRIES,
+        retries: int | None = None,
     ) -> None:
         """Queue a request; ``on_done`` is called once, from ``feed``, ``poll``, ``abort`` or from here.
+
+        ``retries``: by default as many as ``RETRIES``, of a stop ``STOP_RETRIES``.
 
         A request with a ``key`` takes the place of every older one with that key that is not yet answered: those end as
         SUPERSEDED, and one that is on the wire is not repeated. So no old command can follow a newer one.
@@ -162,6 +166,8 @@ class Master:
         self._serial += 1
         if key is not None:
             self._newest[key] = self._serial
+        if retries is None:
+            retries = STOP_RETRIES if priority is Priority.STOP else RETRIES
         job = _Job(priority, self._serial, request, on_done, retries, key)
         if len(self._queue) >= QUEUE_LIMIT and priority is not Priority.STOP:
             self._end(job, Reply(request, self._sent_s, failure=Failure.QUEUE_FULL))
@@ -202,10 +208,10 @@ class Master:
         self._drop_superseded(now)
         if not self._queue:
             return b"", None
-        free_s = self._framing.free_s(self._queue[0].request, now)
-        if now < free_s:
-            return b"", free_s
-        return self._send(heapq.heappop(self._queue), now), self._deadline_s
+        free_s = self._free_s(self._queue[0], now)
+        if now >= free_s:
+            return self._send(heapq.heappop(self._queue), now), self._deadline_s
+        return self._overtake(now, free_s)
 
     def abort(self, failure: Failure, now: float) -> None:
         """End everything that waits or is on the wire: the line is gone."""
@@ -230,6 +236,24 @@ class Master:
         self.statistics.bytes_out += len(frame)
         return frame
 
+    def _free_s(self, job: _Job, now: float) -> float:
+        return self._framing.free_s(job.request, now, job.priority == Priority.STOP and not job.confirming)
+
+    def _overtake(self, now: float, free_s: float) -> tuple[bytes, float]:
+        """The first has to wait until a late reply cannot be taken for its own: let the first one go that need not, in
+        order within each unit."""
+        waiting = {self._queue[0].request.unit}
+        for job in sorted(self._queue)[1:]:
+            if job.request.unit in waiting and job.priority != Priority.STOP:
+                continue
+            free_s = min(free_s, self._free_s(job, now))
+            if now >= free_s:
+                self._queue.remove(job)
+                heapq.heapify(self._queue)
+                return self._send(job, now), self._deadline_s
+            waiting.add(job.request.unit)
+        return b"", free_s
+
     def _answer(self, match: Match, now: float) -> None:
         job, first_s = self._job, self._first_s
         assert job is not None and first_s is not None
@@ -240,6 +264,11 @@ class Master:
         self.statistics.recent.append((now, now - self._sent_s))
         if not match.exception:
             self.statistics.answered += 1
+            if job.priority == Priority.STOP and self._framing.doubtful and not job.confirming:
+                # It did not wait for a late reply to pass; so this may be the acknowledgement of a command before it.
+                job.confirming = True
+                heapq.heappush(self._queue, job)
+                return
             self._end(job, Reply(job.request, now, match.values))
             return
         self.statistics.exceptions += 1

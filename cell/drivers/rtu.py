@@ -1,12 +1,15 @@
 """The framing of a serial line, Modbus RTU: silence between frames, and three ways to keep a late reply out.
 
 RTU replies carry no transaction number, so a reply that comes after its time-out looks like the answer to the next
-request. After a time-out a request that such a reply would fit waits until the line has been quiet; the same question
-is asked in different frames in turn (the *tag*: number of registers, function) and the tag of a request that timed out
-is left out for a while; and the reply is looked for behind noise by its checksum, so that noise costs no time-out.
+request. So the same question is asked in different frames in turn (the *tag*: number of registers, function), and the
+tag of a request that timed out rests until its reply can no longer come; a read without another tag waits meanwhile. A
+write, whose reply carries no values, waits for a quiet line, and a stop for neither. The reply is looked for behind
+noise by its checksum, so that noise costs no time-out.
 """
 
 from __future__ import annotations
+
+import math
 
 from cell.drivers.frames import Exchange, Match, Request, exchange, find_reply, holds_frame
 from cell.drivers.line_statistics import LineStatistics
@@ -15,14 +18,16 @@ from cell.drivers.line_statistics import LineStatistics
 SILENT_CHARACTERS = 3.5
 FIXED_SILENCE_S = 0.00175
 FIXED_ABOVE_BAUD = 19200
-# Quiet line after a time-out (facts: 50 ms gave no wrong value in 4,000 reads). A line that never falls silent is tried
-# again after the limit, so that a stop still goes out.
+# Quiet line after a time-out, before a write that a late reply would fit. A line that never falls silent is tried again
+# after the limit, so that a command still goes out.
 QUIET_S = 0.05
 QUIET_LIMIT_S = 0.5
-# The same before a request that no late reply fits: only so that nothing is sent into the middle of one.
+# The same before everything else: only so that nothing is sent into the middle of a late reply.
 SHORT_QUIET_S = 0.005
-# A reply this late no longer comes: until then its tag is not used again.
-STALE_S = 1.0
+# A reply that is missed for so long no longer comes: until then its tag rests. A read that has one tag alone must not
+# be held up as long; beyond this its device counts as unable to answer.
+STALE_S = 0.5
+UNTAGGED_STALE_S = 0.3
 # A shorter reply than this does not exist.
 LEAST_REPLY = 5
 
@@ -40,11 +45,13 @@ class RtuFraming:
         self.request_s = 0.0
         self.whole_s = 0.0
         self.heard = False
+        self.doubtful = False
         self._character_s = bits_per_character / baudrate
         fixed = baudrate > FIXED_ABOVE_BAUD
         self._silence_s = FIXED_SILENCE_S if fixed else SILENT_CHARACTERS * self._character_s
         self._turn: dict[tuple[int, int, int], int] = {}
-        self._stale_until: dict[bytes, float] = {}
+        # When the reply that begins so was given up.
+        self._missed: dict[bytes, float] = {}
         self._received = bytearray()
         self._sought: Exchange | None = None
         self._free_s = 0.0
@@ -54,16 +61,27 @@ class RtuFraming:
         self._quiet_since_s = 0.0
         self._quiet_limit_s = 0.0
 
-    def free_s(self, request: Request, now: float) -> float:
-        """After the silence; after a time-out also after a quiet line, a long one if a late reply fits the request."""
-        if not self._resync:
-            return self._free_s
-        least_s = SHORT_QUIET_S if self._is_clear(request, now) else QUIET_S
-        return min(max(self._quiet_since_s + least_s, self._free_s), self._quiet_limit_s)
+    def free_s(self, request: Request, now: float, urgent: bool = False) -> float:
+        """After the silence; after a time-out also when nothing of before can be taken for its reply."""
+        free_s = self._free_s
+        if self._resync:
+            free_s = min(max(self._quiet_since_s + SHORT_QUIET_S, free_s), self._quiet_limit_s)
+        if urgent or not self._missed:
+            return free_s
+        self._missed = {header: missed_s for header, missed_s in self._missed.items() if now < missed_s + STALE_S}
+        missed_s = self._missed_s(request)
+        if missed_s == -math.inf:
+            return free_s
+        if request.count:
+            return max(missed_s + (STALE_S if request.tags > 1 else UNTAGGED_STALE_S), free_s)
+        if self._resync:
+            return min(max(self._quiet_since_s + QUIET_S, free_s), self._quiet_limit_s)
+        return free_s
 
     def begin(self, request: Request, now: float) -> bytes:
         """The next tag in turn of which no reply can be under way any more; else the one that has waited longest."""
         sought = self._sought = self._choose(request, now)
+        self.doubtful = now < self._missed.get(sought.header, -math.inf) + STALE_S
         self._received.clear()
         self._resync = self.heard = False
         self.request_s = len(sought.frame) * self._character_s
@@ -105,13 +123,15 @@ class RtuFraming:
         # Behind a corrupt reply the line has mostly been quiet already.
         self._quiet_since_s = self._last_byte_s if self.heard else now
         self._quiet_limit_s = now + QUIET_LIMIT_S
-        self._stale_until[sought.header] = now + STALE_S
+        self._missed[sought.header] = now
         return self.heard
 
     def forget(self) -> None:
-        """Nothing of the old port comes out of the new one but what is still in its buffers: tags rest on."""
+        """What a lost port had to say is lost with it."""
         self._received.clear()
         self._sought = None
+        self._missed.clear()
+        self._resync = False
 
     def _choose(self, request: Request, now: float) -> Exchange:
         tags = request.tags
@@ -120,16 +140,14 @@ class RtuFraming:
         place = (request.unit, request.function, request.address)
         turn = self._turn.get(place, 0)
         self._turn[place] = (turn + 1) % tags
-        if not self._stale_until:
+        if not self._missed:
             return exchange(request, turn)
-        self._stale_until = {header: until_s for header, until_s in self._stale_until.items() if until_s > now}
         options = [exchange(request, (turn + step) % tags) for step in range(tags)]
-        return min(options, key=lambda option: self._stale_until.get(option.header, 0.0))
+        return min(options, key=lambda option: self._missed.get(option.header, -math.inf))
 
-    def _is_clear(self, request: Request, now: float) -> bool:
-        """Some tag of it fits no reply that may still come."""
-        headers = (exchange(request, tag).header for tag in range(request.tags))
-        return any(self._stale_until.get(header, 0.0) <= now for header in headers)
+    def _missed_s(self, request: Request) -> float:
+        """When the oldest missed reply was given up that the request cannot avoid; -inf if it avoids them all."""
+        return min(self._missed.get(exchange(request, tag).header, -math.inf) for tag in range(request.tags))
 
     def _discard(self, data: bytes | bytearray) -> None:
         if not data:

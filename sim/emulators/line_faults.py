@@ -1,4 +1,8 @@
-"""What a bad line does to replies, seeded: late, lost, preceded by noise, with a flipped bit."""
+"""What a bad line does to frames, seeded: late, lost, preceded by noise, with flipped bits, cut short, doubled.
+
+For ``Slave.fault`` (replies) and ``Slave.request_fault`` (requests). TCP loses and delays, but never damages: behind a
+``TcpSlave`` only ``late`` and ``lost`` are true to life.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +22,28 @@ class LineQuality:
     lost: float = 0.0
     noisy: float = 0.0
     flipped: float = 0.0
+    cut: float = 0.0
+    doubled: float = 0.0
 
 
 class NoisyLine:
-    """A ``LineFault`` that disturbs replies at random; ``counts`` says how many of each kind."""
+    """A ``LineFault`` that disturbs frames at random; ``counts`` says how many of each kind, ``disturbed`` how many at
+    all."""
 
     def __init__(self, quality: LineQuality, seed: int) -> None:
-        self.counts = {"late": 0, "lost": 0, "noisy": 0, "flipped": 0}
+        self.counts = dict.fromkeys(("late", "lost", "noisy", "flipped", "cut", "doubled"), 0)
+        self.disturbed = 0
         self._quality = quality
         self._random = random.Random(seed)
 
     def __call__(self, reply: bytes, now: float) -> Sequence[Delivery]:
+        """What arrives of a frame."""
+        before = sum(self.counts.values())
+        deliveries = self._disturb(reply)
+        self.disturbed += sum(self.counts.values()) > before
+        return deliveries
+
+    def _disturb(self, reply: bytes) -> Sequence[Delivery]:
         quality, draw = self._quality, self._random
         delay_s = 0.0
         if self._happens("lost", quality.lost):
@@ -42,9 +57,14 @@ class NoisyLine:
             reply = bytes(flipped)
         if self._happens("noisy", quality.noisy):
             reply = draw.randbytes(draw.randint(1, 6)) + reply
+        if self._happens("cut", quality.cut):
+            reply = reply[: draw.randrange(len(reply))]
+        if self._happens("doubled", quality.doubled):
+            return (Delivery(delay_s, reply), Delivery(delay_s, reply))
         return (Delivery(delay_s, reply),)
 
     def _happens(self, kind: str, share: float) -> bool:
-        happens = self._random.random() < share
+        # A share of 0 draws nothing, so that a fault that is added leaves the others as they were.
+        happens = share > 0.0 and self._random.random() < share
         self.counts[kind] += happens
         return happens

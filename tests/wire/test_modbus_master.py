@@ -6,8 +6,8 @@ import pytest
 
 from cell.drivers.crc import with_crc
 from cell.drivers.frames import Request
-from cell.drivers.modbus import QUEUE_LIMIT, Failure, Master, Priority, Reply
-from cell.drivers.rtu import QUIET_S, RtuFraming
+from cell.drivers.modbus import CORRUPT_S, QUEUE_LIMIT, Failure, Master, Priority, Reply
+from cell.drivers.rtu import QUIET_S, SHORT_QUIET_S, UNTAGGED_STALE_S, RtuFraming
 
 READ = Request(9, 4, 0x07D0, 1)
 SILENCE_S = 0.00175
@@ -79,7 +79,7 @@ def test_request_is_repeated_so_often_when_nobody_answers() -> None:
     assert talk.master.statistics.timeouts == 3
 
 
-def test_line_is_quiet_for_50_ms_when_a_reply_is_missing() -> None:
+def test_read_waits_until_a_late_reply_no_longer_comes_when_it_has_no_other_tag() -> None:
     talk = Talk()
     talk.submit(READ, retries=0)
     talk.next_frame()
@@ -87,13 +87,64 @@ def test_line_is_quiet_for_50_ms_when_a_reply_is_missing() -> None:
     while not talk.ended:
         _, deadline_s = talk.master.poll(talk.now_s)
         talk.now_s = deadline_s or talk.now_s
+    missed_s = talk.now_s = talk.ended[0].stamp_s
     # The late reply comes now, and is nobody's answer.
-    talk.reply(7, after_s=0.03)
-    late_s = talk.now_s
+    talk.reply(7, after_s=0.2)
     assert len(talk.ended) == 1
     assert talk.next_frame()
-    assert talk.now_s - late_s == pytest.approx(QUIET_S)
+    assert talk.now_s - missed_s == pytest.approx(UNTAGGED_STALE_S)
     assert talk.master.statistics.stale == 1
+
+
+def test_write_waits_for_a_quiet_line_when_a_late_acknowledgement_would_fit_it() -> None:
+    talk = Talk()
+    talk.submit(Request(9, 16, 0, values=(1,)), retries=0)
+    talk.next_frame()
+    talk.submit(Request(9, 16, 0, values=(2,)))
+    while not talk.ended:
+        _, deadline_s = talk.master.poll(talk.now_s)
+        talk.now_s = deadline_s or talk.now_s
+    talk.feed(with_crc(bytes.fromhex("09 10 0000 0001")), after_s=0.03)
+    late_s = talk.now_s
+    assert talk.next_frame()
+    assert talk.now_s - late_s == pytest.approx(QUIET_S)
+
+
+def test_stop_goes_out_at_once_and_again_when_a_late_acknowledgement_would_fit_it() -> None:
+    talk = Talk()
+    talk.submit(Request(9, 16, 0, values=(1,)), retries=0)
+    talk.next_frame()
+    while not talk.ended:
+        _, deadline_s = talk.master.poll(talk.now_s)
+        talk.now_s = deadline_s or talk.now_s
+    missed_s = talk.now_s = talk.ended[0].stamp_s
+    talk.submit(Request(9, 16, 0, values=(0,)), Priority.STOP)
+    acknowledged = with_crc(bytes.fromhex("09 10 0000 0001"))
+    assert talk.next_frame()[8] == 0
+    assert talk.now_s - missed_s == pytest.approx(SHORT_QUIET_S)
+    # This could be the acknowledgement of the command before: it does not end the stop.
+    talk.feed(acknowledged)
+    assert len(talk.ended) == 1
+    assert talk.next_frame()[8] == 0
+    talk.feed(acknowledged)
+    assert talk.ended[1].ok
+
+
+def test_others_go_on_when_a_request_waits_for_a_late_reply_to_pass() -> None:
+    talk = Talk()
+    talk.submit(READ, Priority.POLL, retries=0)
+    talk.next_frame()
+    talk.submit(READ, Priority.POLL)
+    talk.submit(Request(9, 3, 5, 2), Priority.POLL)
+    talk.submit(Request(7, 4, 0x07D0, 1), Priority.POLL)
+    order = []
+    while len(order) < 3:
+        frame = talk.next_frame()
+        order.append((frame[0], frame[1]))
+        talk.feed(with_crc(bytes((frame[0], frame[1], 2 * frame[5])) + bytes(2 * frame[5])))
+    # The other device is not held up; the two requests to the first keep their order.
+    assert order == [(7, 4), (9, 4), (9, 3)]
+    assert [reply.ok for reply in talk.ended] == [False, True, True, True]
 
 
 def test_command_goes_out_when_the_line_never_falls_silent() -> None:
@@ -116,7 +167,7 @@ def test_corrupt_reply_is_given_up_early_when_the_line_is_quiet_behind_it() -> N
     broken_s = talk.now_s
     talk.next_frame()
     assert talk.ended[0].failure is Failure.CORRUPT
-    assert talk.ended[0].stamp_s - broken_s == pytest.approx(QUIET_S)
+    assert talk.ended[0].stamp_s - broken_s == pytest.approx(CORRUPT_S)
 
 
 def test_tag_of_a_lost_reply_is_left_out_when_it_could_still_come() -> None:

@@ -1,0 +1,1 @@
+"""``cell bench drivers``: the bus, its drivers and the ledger beside their peers, on emulated lines."""
