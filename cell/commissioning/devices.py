@@ -16,20 +16,14 @@ from cell.commissioning.findings import Patient, fault, note
 from cell.commissioning.occupancy import holders
 from cell.commissioning.settings import DeviceConfig
 from cell.drivers import catalogue
-from cell.drivers.bus import Bus
-from cell.drivers.frames import Request
 from cell.drivers.guide import Check, Judgement
-from cell.drivers.modbus import Failure, Priority, Reply
+from cell.drivers.modbus import Failure, Reply
+from cell.drivers.probing import ask
 from cell.drivers.registry import Devices
 from cell.drivers.spec import DeviceSpec
 from cell.plugins import is_simulated
 from cell.simfolder import SimFolder
 from perception.errors import InputError
-
-ASK_S = 2.0
-"""Longest wait for one answer with its retries."""
-
-STEP_S = 0.001
 
 
 def devices(patient: Patient) -> Iterator[tuple[str, Judgement]]:
@@ -53,7 +47,7 @@ def devices(patient: Patient) -> Iterator[tuple[str, Judgement]]:
 def _device(patient: Patient, device: DeviceConfig, buses: Devices) -> Iterator[tuple[str, Judgement]]:
     spec = device.spec
     name = f"{device.name} ({spec.model}, {spec.port}, unit {spec.unit})"
-    refused = _not_to_be_opened(patient, spec)
+    refused = not_to_be_opened(patient, spec)
     if refused is not None:
         yield name, refused
         return
@@ -76,18 +70,6 @@ def _device(patient: Patient, device: DeviceConfig, buses: Devices) -> Iterator[
         yield f"{name}: {check.name}" if not silent else name, judgement
 
 
-def ask(bus: Bus, request: Request) -> Reply | None:
-    """Put one question and wait for its answer; None: the line said nothing at all in time."""
-    told: list[Reply] = []
-    bus.submit(request, told.append, Priority.POLL)
-    until_s = time.monotonic() + ASK_S
-    while not told and time.monotonic() < until_s:
-        bus.poll(time.monotonic())
-        if not told:
-            time.sleep(STEP_S)
-    return told[0] if told else None
-
-
 def judge(check: Check, reply: Reply | None, spec: DeviceSpec) -> Judgement:
     """What an answer means."""
     if reply is not None and reply.ok:
@@ -101,7 +83,8 @@ def judge(check: Check, reply: Reply | None, spec: DeviceSpec) -> Judgement:
     )
 
 
-def _not_to_be_opened(patient: Patient, spec: DeviceSpec) -> Judgement | None:
+def not_to_be_opened(patient: Patient, spec: DeviceSpec) -> Judgement | None:
+    """Why the port of a device has to be left alone; None: it may be opened."""
     occupant = patient.occupant
     if occupant is not None:
         return note(f"in use by {occupant.command} (process {occupant.pid}): not asked", "see freshness for its state")

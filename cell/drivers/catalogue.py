@@ -27,8 +27,10 @@ from cell.drivers.interfaces import (
     StackLight,
     Vacuum,
 )
-from cell.drivers.registry import DRIVERS, Driver, installed, line_of
+from cell.drivers.links import TCP_SCHEME
+from cell.drivers.registry import DRIVERS, Driver, check_link, installed, line_of
 from cell.drivers.spec import DeviceSpec, Option, Options, OptionsAsked
+from cell.drivers.stream import StreamBus
 from perception.errors import InputError
 
 ROLES: Final[Mapping[str, type]] = {
@@ -47,6 +49,7 @@ ROLES: Final[Mapping[str, type]] = {
 NEEDED: Final = ("gripper", "drive", "encoder", "safety")
 """What every two-finger cell has."""
 
+NOWHERE: Final = "nowhere"
 SHARED: Final = frozenset(dir(Device))
 
 
@@ -60,6 +63,7 @@ class Model:
         options: that its driver reads, those of its line first.
         guide: what a person has to know; one with nothing but the name where the driver brings none.
         guided: it brings one.
+        link: how it is reached: "Modbus RTU", "Modbus TCP", "serial lines".
     """
 
     name: str
@@ -67,6 +71,7 @@ class Model:
     options: tuple[Option, ...]
     guide: Guide
     guided: bool
+    link: str
 
 
 class _Silence:
@@ -111,12 +116,12 @@ def model(name: str) -> Model:
     guide = getattr(driver, "GUIDE", None)
     asked = OptionsAsked()
     given = guide if isinstance(guide, Guide) else None
-    spec = DeviceSpec(name, name, "nowhere", baudrate=given.baudrate if given is not None else 115200, options=asked)
+    spec = DeviceSpec(name, name, NOWHERE, baudrate=given.baudrate if given is not None else 115200, options=asked)
     # A driver that cannot be made without its own options still shows those that it asked for.
     with contextlib.suppress(InputError):
         dry_run(spec)
     roles = getattr(driver, "ROLES", None) or [role for role, interface in ROLES.items() if _serves(driver, interface)]
-    return Model(name, tuple(roles), tuple(asked.asked), given or Guide(title=name), given is not None)
+    return Model(name, tuple(roles), tuple(asked.asked), given or Guide(title=name), given is not None, _link(driver))
 
 
 def dry_run(spec: DeviceSpec) -> None:
@@ -126,6 +131,8 @@ def dry_run(spec: DeviceSpec) -> None:
         InputError: no such model, or an option that the line or the driver refuses, with its key.
     """
     driver = _driver(spec.model)
+    if spec.port != NOWHERE:
+        check_link(spec, driver)
     options = Options(spec)
     line = line_of(spec, options, driver)
     rest: Mapping[str, object] = options.rest()
@@ -133,7 +140,11 @@ def dry_run(spec: DeviceSpec) -> None:
         noted = OptionsAsked(rest)
         noted.asked = spec.options.asked
         rest = noted
-    bus = Bus(spec.port, _Silence, lambda: 0.0, line.baudrate, bits_per_character=line.bits_per_character)
+    bus: Bus | StreamBus
+    if getattr(driver, "BUS", Bus) is StreamBus:
+        bus = StreamBus(spec.port, _Silence, lambda: 0.0, line.baudrate)
+    else:
+        bus = Bus(spec.port, _Silence, lambda: 0.0, line.baudrate, bits_per_character=line.bits_per_character)
     cast(Driver, driver)(dataclasses.replace(spec, options=rest), bus)
 
 
@@ -145,6 +156,12 @@ def _driver(name: str) -> Callable[..., object]:
         return cast("Callable[..., object]", drivers[name]())
     except (ImportError, AttributeError) as error:
         raise InputError(f"the driver cannot be imported: {error}", key=name) from error
+
+
+def _link(driver: object) -> str:
+    if getattr(driver, "BUS", Bus) is StreamBus:
+        return "serial lines"
+    return "Modbus TCP" if getattr(driver, "LINK", "") == TCP_SCHEME else "Modbus RTU"
 
 
 def _serves(driver: object, interface: type) -> bool:

@@ -24,6 +24,14 @@ class Grade(str, enum.Enum):
     FAULT = "fault"
 
 
+class Tier(str, enum.Enum):
+    """How far a driver is verified; what stands behind each is in ``docs/drivers.md``."""
+
+    MANUAL = "frames of its manual"
+    CLIENT = "another's client on its emulator"
+    HARDWARE = "tried on hardware"
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What was found, and what to do about it."""
@@ -82,6 +90,7 @@ class Guide:
         beyond: options of a spec that are outside what the device can do, each with a sentence.
         ranges: by quantity that other nodes ask of it (``force_n``, ``speed_mps``): least and most, SI units.
         checks: what to ask the device; nothing that writes.
+        tiers: how far the driver is verified; empty where nobody says.
     """
 
     title: str
@@ -93,6 +102,7 @@ class Guide:
     beyond: Callable[[DeviceSpec], tuple[tuple[str, str], ...]] = _nothing_beyond
     ranges: Callable[[DeviceSpec], Mapping[str, tuple[float, float]]] = _no_ranges
     checks: Callable[[DeviceSpec], tuple[Check, ...]] = _no_checks
+    tiers: tuple[Tier, ...] = ()
 
 
 def number(spec: DeviceSpec, option: str, default: float) -> float:

@@ -13,7 +13,7 @@ from cell.drivers.bus import Bus
 from cell.drivers.frames import Request
 from cell.drivers.identity import Identity
 from cell.drivers.interfaces import ConveyorStatus, Reading
-from cell.drivers.modbus import Priority, Reply
+from cell.drivers.modbus import Failure, Priority, Reply
 from cell.drivers.presence import Presence
 from cell.drivers.spec import DeviceSpec, Options
 
@@ -53,6 +53,7 @@ class Inverter:
         self._reading: tuple[ConveyorStatus, float] | None = None
         self._refused: str | None = None
         self._commands = 0
+        self._stop_owed = False
 
     def start(self, status: Request, identity: Request) -> None:
         """Ask for the status from now on, behind the question who answers (registers for ``stranger``)."""
@@ -132,6 +133,7 @@ class Inverter:
     def _command(self, request: Request, priority: Priority, then: Request | None = None) -> None:
         """The key lets the newest command replace every older one; ``then`` follows unless a newer one has come."""
         self._commands += 1
+        self._stop_owed = False
         serial = self._commands
 
         def done(reply: Reply) -> None:
@@ -140,6 +142,8 @@ class Inverter:
             if reply.ok:
                 self._refused = None
             else:
+                self._miss(reply)
+                self._stop_owed = priority is Priority.STOP
                 self._refused = f"the last command was not taken: {self._reason(reply)}"
             if then is not None:
                 self._command(then, Priority.WRITE)
@@ -158,11 +162,20 @@ class Inverter:
         self._reading = (value, reply.stamp_s)
         if back:
             self.back()
+        if self._stop_owed:
+            # A run that nobody took is forgotten, a stop is not: it surprises nobody.
+            self.stop()
 
     def note_refusal(self, what: str, reply: Reply) -> None:
         """Keep that a setting was not taken."""
         if not reply.ok:
+            self._miss(reply)
             self._refused = f"{what} was not taken: {self._reason(reply)}"
+
+    def _miss(self, reply: Reply) -> None:
+        """A write that nobody answered says as much as a status that nobody did."""
+        if reply.failure in (Failure.TIMEOUT, Failure.CORRUPT):
+            self._presence.heard(reply)
 
     def _reason(self, reply: Reply) -> str:
         words = self.REFUSALS.get(reply.exception)

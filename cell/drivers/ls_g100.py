@@ -28,6 +28,7 @@ from cell.drivers.frames import READ_HOLDING, WRITE_MANY, Request
 from cell.drivers.guides import ls_g100 as guide
 from cell.drivers.interfaces import ConveyorStatus
 from cell.drivers.inverter import HZ_STEP, Inverter, NotThisDevice
+from cell.drivers.modbus import Reply
 from cell.drivers.spec import DeviceSpec, Options
 
 FREQUENCY = 0x0005
@@ -106,9 +107,17 @@ class LsG100(Inverter):
         return f"code {code:#06x}" + (f": {', '.join(words)}" if words else "")
 
     def back(self) -> None:
-        """The ramps."""
-        for register, steps in self._ramps.items():
-            self._bus.submit(self._write(register, (steps,)), lambda reply: self.note_refusal("the ramp time", reply))
+        """The ramps, one behind the other: a line that falls silent meanwhile is not held up by both."""
+        self._set_ramps(list(self._ramps.items()))
+
+    def _set_ramps(self, left: list[tuple[int, int]]) -> None:
+        def done(reply: Reply) -> None:
+            self.note_refusal("the ramp time", reply)
+            if reply.ok and left[1:]:
+                self._set_ramps(left[1:])
+
+        register, steps = left[0]
+        self._bus.submit(self._write(register, (steps,)), done)
 
     def _write(self, register: int, values: tuple[int, ...]) -> Request:
         return Request(self._unit, WRITE_MANY, register + self._offset, values=values)

@@ -63,6 +63,7 @@ class OnRobotRg2:
     """A ``Gripper``."""
 
     GUIDE = guide.GUIDE_RG2
+    LINK: ClassVar[str] = "tcp"
     STROKE_M: ClassVar[float] = 0.110
     FORCE_N: ClassVar[tuple[float, float]] = (3.0, 40.0)
 

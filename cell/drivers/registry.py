@@ -11,15 +11,16 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
-from typing import cast
+from typing import Any, cast
 
 from cell.drivers.bus import Bus
 from cell.drivers.bus_thread import BusThread
 from cell.drivers.interfaces import Device
-from cell.drivers.links import ByteLink, speaks_tcp
+from cell.drivers.links import TCP_SCHEME, ByteLink, speaks_tcp
 from cell.drivers.modbus import REPLY_TIMEOUT_S
 from cell.drivers.serial_port import SerialPort
 from cell.drivers.spec import DeviceSpec, Options
+from cell.drivers.stream import StreamBus
 from perception.errors import InputError
 
 __all__ = ["DeviceSpec", "Devices", "process_devices", "use_devices"]
@@ -27,7 +28,9 @@ __all__ = ["DeviceSpec", "Devices", "process_devices", "use_devices"]
 DRIVERS = "cellwright.drivers"
 LINKS = "cellwright.links"
 
-Driver = Callable[[DeviceSpec, Bus], Device]
+AnyBus = Bus | StreamBus
+# A driver takes the kind of bus that its attribute ``BUS`` names; without one, a Modbus ``Bus``.
+Driver = Callable[[DeviceSpec, Any], Device]
 LinkOpener = Callable[[str, int], ByteLink]
 Plugins = Callable[[str], Mapping[str, Callable[[], object]]]
 
@@ -72,10 +75,16 @@ def line_of(spec: DeviceSpec, options: Options, driver: object = None) -> Line:
     )
 
 
+def check_link(spec: DeviceSpec, driver: object) -> None:
+    """Raises InputError where a device that speaks Modbus TCP alone (``LINK = "tcp"``) has a serial port."""
+    if getattr(driver, "LINK", "") == TCP_SCHEME and not speaks_tcp(spec.port):
+        raise spec.wrong("port", f"a {spec.model} speaks Modbus TCP: write tcp://HOST:502, not {spec.port}")
+
+
 @dataclasses.dataclass(slots=True)
 class _Port:
     line: Line
-    bus: Bus
+    bus: AnyBus
     opened_by: str
     thread: BusThread | None = None
 
@@ -87,21 +96,30 @@ class Devices:
         clock: seconds, monotonic; every bus and reading uses it.
         threaded: True: each bus has a thread between ``start`` and ``close``. False: whoever owns simulated time polls.
         plugins: what an entry-point group offers.
+        modbus: the kind of bus that Modbus drivers get.
     """
 
     # How fast serial ports go.
     BAUDRATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600, 1000000)
 
-    def __init__(self, clock: Callable[[], float], threaded: bool, *, plugins: Plugins = installed) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        threaded: bool,
+        *,
+        plugins: Plugins = installed,
+        modbus: type[Bus] = Bus,
+    ) -> None:
         self.clock = clock
         self.threaded = threaded
         self._plugins = plugins
+        self._modbus = modbus
         self._ports: dict[str, _Port] = {}
         self._opened: dict[tuple[str, int], tuple[DeviceSpec, Device]] = {}
         self._started = False
 
     @property
-    def buses(self) -> dict[str, Bus]:
+    def buses(self) -> dict[str, AnyBus]:
         """The bus of each port."""
         return {name: port.bus for name, port in self._ports.items()}
 
@@ -128,10 +146,11 @@ class Devices:
         place = (spec.port, spec.unit)
         if place in self._opened:
             return self._again(spec, *self._opened[place], getattr(driver, "ROLES_SHARE", False))
+        check_link(spec, driver)
         options = Options(spec)
         line = line_of(spec, options, driver)
         new = spec.port not in self._ports
-        port = self._open_port(spec, line)
+        port = self._open_port(spec, line, getattr(driver, "BUS", Bus))
         try:
             device = driver(dataclasses.replace(spec, options=options.rest()), port.bus)
         except InputError:
@@ -153,7 +172,8 @@ class Devices:
         self._check(spec)
         drivers = self._plugins(DRIVERS)
         driver = drivers[spec.model]() if spec.model in drivers else None
-        return self._open_port(spec, line_of(spec, Options(spec), driver)).bus
+        check_link(spec, driver)
+        return cast(Bus, self._open_port(spec, line_of(spec, Options(spec), driver), Bus).bus)
 
     def poll(self, now: float) -> float | None:
         """Poll every bus (simulated time); returns the earliest time at which one wants to be polled again."""
@@ -197,22 +217,29 @@ class Devices:
             return device
         raise spec.wrong("unit", f"unit {spec.unit} on port {spec.port} is taken by device '{first.name}'")
 
-    def _open_port(self, spec: DeviceSpec, line: Line) -> _Port:
+    def _open_port(self, spec: DeviceSpec, line: Line, kind: type[AnyBus]) -> _Port:
         port = self._ports.get(spec.port)
         if port is not None:
+            if kind is not Bus or not isinstance(port.bus, Bus):
+                raise spec.wrong("port", f"{spec.port} is '{port.opened_by}', and they cannot share it")
             if port.line != line:
                 raise spec.wrong("port", f"{spec.port} is spoken to differently by '{port.opened_by}': {port.line}")
             return port
         try:
-            bus = Bus(
-                spec.port,
-                self._opener(spec, line),
-                self.clock,
-                line.baudrate,
-                bits_per_character=line.bits_per_character,
-                reply_timeout_s=line.reply_timeout_s,
-                tcp=speaks_tcp(spec.port),
-            )
+            opener = self._opener(spec, line)
+            bus: AnyBus
+            if kind is Bus:
+                bus = self._modbus(
+                    spec.port,
+                    opener,
+                    self.clock,
+                    line.baudrate,
+                    bits_per_character=line.bits_per_character,
+                    reply_timeout_s=line.reply_timeout_s,
+                    tcp=speaks_tcp(spec.port),
+                )
+            else:
+                bus = StreamBus(spec.port, opener, self.clock, line.baudrate)
         except InputError as error:
             raise spec.wrong("port", error.message) from error
         except OSError as error:
@@ -233,7 +260,7 @@ class Devices:
         return lambda: SerialPort(spec.port, line.baudrate, parity=line.parity, stopbits=line.stopbits)
 
     def _run(self, port: _Port) -> None:
-        port.thread = BusThread(port.bus)
+        port.thread = BusThread(cast(Bus, port.bus))
         port.thread.start()
 
 

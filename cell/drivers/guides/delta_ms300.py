@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from cell.drivers.frames import READ_HOLDING, Request
-from cell.drivers.guide import Check, Grade, Guide, Judgement, number
+from cell.drivers.guide import Check, Grade, Guide, Judgement, Tier, number
 from cell.drivers.spec import DeviceSpec
 
 STATUS = 0x2100
@@ -139,4 +139,5 @@ GUIDE = Guide(
     ),
     ranges=_ranges,
     checks=_checks,
+    tiers=(Tier.MANUAL, Tier.CLIENT),
 )

@@ -8,7 +8,7 @@ from functools import partial
 from types import MappingProxyType
 
 from cell.drivers.frames import READ_INPUT, Request
-from cell.drivers.guide import Check, Grade, Guide, Judgement
+from cell.drivers.guide import Check, Grade, Guide, Judgement, Tier
 from cell.drivers.spec import DeviceSpec
 
 FREQUENCY = 0x0046
@@ -79,6 +79,7 @@ def _guide(name: str, baudrate: int, wiring: str, checks: Callable[[DeviceSpec],
             }
         ),
         checks=checks,
+        tiers=(Tier.MANUAL, Tier.CLIENT),
     )
 
 

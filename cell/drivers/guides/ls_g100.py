@@ -14,7 +14,7 @@ from functools import partial
 from types import MappingProxyType
 
 from cell.drivers.frames import READ_HOLDING, Request
-from cell.drivers.guide import Check, Grade, Guide, Judgement, number
+from cell.drivers.guide import Check, Grade, Guide, Judgement, Tier, number
 from cell.drivers.spec import DeviceSpec
 
 STATUS = 0x000E
@@ -167,6 +167,7 @@ GUIDE = Guide(
     beyond=_beyond,
     ranges=_ranges,
     checks=partial(_checks, NEWER),
+    tiers=(Tier.CLIENT,),
 )
 GUIDE_S100 = replace(GUIDE, title="LS Electric S100 inverter (the belt's drive)")
 GUIDE_IG5A = replace(
@@ -179,4 +180,5 @@ GUIDE_IG5A = replace(
         "maximum frequency and ramps as in the options max_hz, accel_s and decel_s",
     ),
     checks=partial(_checks, IG5A),
+    tiers=(Tier.CLIENT,),
 )

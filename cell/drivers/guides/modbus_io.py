@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import MappingProxyType
 
 from cell.drivers.frames import READ_INPUT, Request
-from cell.drivers.guide import Check, Grade, Guide, Judgement, number
+from cell.drivers.guide import Check, Grade, Guide, Judgement, Tier, number
 from cell.drivers.spec import DeviceSpec
 
 IDENTITY_AT = 6
@@ -98,4 +98,5 @@ GUIDE = Guide(
         }
     ),
     checks=_checks,
+    tiers=(Tier.CLIENT,),
 )

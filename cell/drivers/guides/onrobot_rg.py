@@ -8,7 +8,7 @@ from functools import partial
 from types import MappingProxyType
 
 from cell.drivers.frames import READ_HOLDING, Request
-from cell.drivers.guide import Check, Grade, Guide, Judgement, number
+from cell.drivers.guide import Check, Grade, Guide, Judgement, Tier, number
 from cell.drivers.spec import DeviceSpec
 
 WIDTH = 267
@@ -80,6 +80,7 @@ def _guide(size: _Size) -> Guide:
         ),
         ranges=partial(_ranges, size),
         checks=partial(_checks, size),
+        tiers=(Tier.CLIENT,),
     )
 
 

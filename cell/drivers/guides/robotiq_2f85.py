@@ -12,7 +12,7 @@ from functools import partial
 from types import MappingProxyType
 
 from cell.drivers.frames import READ_INPUT, Request
-from cell.drivers.guide import Check, Grade, Guide, Judgement, number
+from cell.drivers.guide import Check, Grade, Guide, Judgement, Tier, number
 from cell.drivers.spec import DeviceSpec
 
 STATUS = 0x07D0
@@ -129,6 +129,7 @@ def _guide(own: _Variant) -> Guide:
         beyond=partial(_beyond, own),
         ranges=partial(_ranges, own),
         checks=_checks,
+        tiers=(Tier.MANUAL, Tier.CLIENT),
     )
 
 

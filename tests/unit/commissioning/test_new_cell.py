@@ -86,7 +86,7 @@ def test_choices_are_written_when_flags_name_them(tmp_path: Path) -> None:
     [
         (["--gripper", "robotic_2f85"], "--gripper", "did you mean 'robotiq_2f85'"),
         (["--gripper", "ls_g100"], "--gripper", "cannot be the gripper"),
-        (["--drive", "modbus_io"], "--drive", "what can: ls_g100"),
+        (["--drive", "modbus_io"], "--drive", "what can: delta_ms300, grbl_conveyor, ls_g100"),
         (["--policy", "fastest"], "--policy", "known are"),
         (["--model", "nothing"], "nothing", "no model of that name"),
         (["--belt-speed", "2.0"], "/**.speed_mps", "beyond what ls_g100 does"),
