@@ -120,7 +120,13 @@ _TABLE: Final[dict[tuple[str, Phase], Expectation]] = {
         "crc_noise", _all(HOLD), _ENDED, _all(HOLD),
         alarms=("line_noise",), within_s=1.2, stands_s=2.0, fault_s=1.4, operator_s=2.0,
     ),
-    **_row("slow_reply", _all(NONE), _GOES_ON, _all(NONE), alarms=("line_slow",), fault_s=1.5),
+    # Fingers that are heard of late may miss their part; what they hold they keep.
+    **_row(
+        "slow_reply", _all(NONE),
+        {**dict.fromkeys(UP_TO_GRIP, _fates(OPEN, "sorted", "missed")), **dict.fromkeys(WITH_PART, _fates(OPEN, "sorted"))},
+        _all(NONE),
+        alarms=("line_slow",), fault_s=1.5,
+    ),
     **_row(
         "stale_image", _all(NONE),
         {

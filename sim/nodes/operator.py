@@ -29,7 +29,7 @@ class OperatorNode(Node):
 
     Attributes:
         states: every change of state that was published, with the time on the node's clock, s.
-        alarms: keys of alarms that were active, each with the first time.
+        alarms: keys of alarms, each with the time at which it last became active.
         unbalanced: published counts in which parts were lost or counted twice.
         commands: what was given, with the time.
     """
@@ -38,6 +38,7 @@ class OperatorNode(Node):
         super().__init__("operator", automatically_declare_parameters_from_overrides=True, **kwargs)
         self.states: list[tuple[float, State]] = []
         self.alarms: dict[str, float] = {}
+        self._active: set[str] = set()
         self.unbalanced: list[str] = []
         self.commands: list[tuple[float, Event]] = []
         latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -74,6 +75,7 @@ class OperatorNode(Node):
             self.unbalanced.append(f"{message.entered} entered, {counted} accounted for at {self.now_s:.2f} s")
 
     def _on_alarms(self, message: AlarmArray) -> None:
-        for alarm in message.alarms:
-            if alarm.active:
-                self.alarms.setdefault(str(alarm.key).partition(":")[0], self.now_s)
+        active = {str(alarm.key).partition(":")[0] for alarm in message.alarms if alarm.active}
+        for key in active - self._active:
+            self.alarms[key] = self.now_s
+        self._active = active

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from diagnostic_msgs.msg import DiagnosticStatus
 from pydantic import Field
 from rclpy.timer import Timer
+from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
@@ -49,6 +50,8 @@ class SimSightNode(CellNode):
         self._waiting: list[tuple[Timer, Detection2DArray]] = []
         self.captured = 0
         self.judged = 0
+        self._info = CameraInfo(height=camera.height_px, width=camera.width_px, distortion_model="plumb_bob")
+        self._infos = self.create_publisher(CameraInfo, "/camera/camera_info", 2)
         self._publisher = self.create_publisher(Detection2DArray, "/detections", 10)
         self.create_timer(1.0 / camera.rate_hz, self._shoot)
 
@@ -59,6 +62,8 @@ class SimSightNode(CellNode):
         shot, stamp_ns = caught
         self.captured += 1
         header = Header(stamp=stamp_of(stamp_ns * 1e-9), frame_id="camera")
+        self._info.header = header
+        self._infos.publish(self._info)
         message = detections.to_message(self._sight.look(shot), header)
         self._waiting.append((self.create_timer(self._latency_s, self._release), message))
 
