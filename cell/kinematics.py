@@ -173,6 +173,41 @@ def forward(geometry: DeltaGeometry, joints_rad: Any) -> tuple[Array, Array]:
     return tool, joints[..., 3]
 
 
+def dexterity(geometry: DeltaGeometry, position_m: Any) -> Array:
+    """How far from every singular position the arm is at tool positions (..., 3); shape (...), 1 is far, 0 singular.
+
+    The smaller of two: the sine between an upper arm and its forearm (at 0 they are in line and the shoulder cannot
+    move the tool along them), and the volume that the three forearms' directions span (at 0 they lie in one plane and
+    the tool gives way, however stiff the shoulders are). NaN where a position cannot be taken.
+    """
+    position = _array(position_m, 3)
+    leg = _leg(geometry, position)
+    theta = _shoulders(geometry, leg)
+    radial, down, lever = _forearms(geometry, leg, theta)
+    in_line = np.abs(lever) / (geometry.upper_arm_m * geometry.forearm_m)
+    directions = (
+        np.stack(
+            (
+                radial * leg.cosine - leg.tangential_m * leg.sine,
+                radial * leg.sine + leg.tangential_m * leg.cosine,
+                -down,
+            ),
+            axis=-1,
+        )
+        / geometry.forearm_m
+    )
+    found: Array = np.minimum(in_line.min(axis=-1), np.abs(np.linalg.det(directions)))
+    return found
+
+
+def _forearms(geometry: DeltaGeometry, leg: _Leg, theta: Array) -> tuple[Array, Array, Array]:
+    """From elbow to platform in each arm's plane (radial, down positive downward), and the shoulder's lever on it."""
+    sine, cosine = np.sin(theta), np.cos(theta)
+    radial = leg.radial_m - geometry.upper_arm_m * cosine
+    down = leg.down_m - geometry.upper_arm_m * sine
+    return radial, down, geometry.upper_arm_m * (down * cosine - radial * sine)
+
+
 def joint_velocity(geometry: DeltaGeometry, position_m: Any, velocity_mps: Any, yaw_rate_radps: Any) -> Array:
     """Joint velocities (..., 4), rad/s, of a tool at ``position_m`` (..., 3) that moves with ``velocity_mps`` (..., 3).
 
@@ -184,11 +219,7 @@ def joint_velocity(geometry: DeltaGeometry, position_m: Any, velocity_mps: Any, 
     position, velocity = _array(position_m, 3), _array(velocity_mps, 3)
     leg = _leg(geometry, position)
     theta = inverse(geometry, position, 0.0)[..., :3]
-    sine, cosine = np.sin(theta), np.cos(theta)
-    # Forearm from elbow to platform, in the arm's plane, `down` positive downward.
-    fore_radial = leg.radial_m - geometry.upper_arm_m * cosine
-    fore_down = leg.down_m - geometry.upper_arm_m * sine
-    lever = geometry.upper_arm_m * (fore_down * cosine - fore_radial * sine)
+    fore_radial, fore_down, lever = _forearms(geometry, leg, theta)
     if np.any(np.abs(lever) < _SINGULAR_M):
         raise OutOfReach("the arm is singular here", int(np.flatnonzero(np.abs(lever).min(-1) < _SINGULAR_M)[0]))
     vx, vy, vz = velocity[..., 0:1], velocity[..., 1:2], velocity[..., 2:3]

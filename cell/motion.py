@@ -10,49 +10,21 @@ All times are of the injected clock (s), lengths in the cell frame (m).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from cell.kinematics import Array, DeltaGeometry, OutOfReach
-from cell.trajectory import PEAK, Leg, ToolState, Trajectory, leg_motion, sampled
+from cell.legs import BOTH, EVASIVE, SHARE, Ends, LegSearch, MotionLimits
+from cell.trajectory import Leg, ToolState, Trajectory, sampled
+
+__all__ = ["Heights", "Infeasible", "MotionLimits", "MovingPart", "PickPlan", "Planner", "finger_yaw"]
 
 OVERLAP = 0.25
 """Share of a vertical leg that runs together with the sideways one before or after it."""
 
-_SHARE = 0.95
-"""Of the path limits, for one leg: the rest is for the overlaps."""
-
-_BOTH = 0.70
-"""Of the path limits, for legs that run together from start to end: the square root of one half."""
-
-_EVASIVE = 1.6
-"""More acceleration than planned for leaving grip height in the middle of a descent; stays far below the arm's 50
-m/s2."""
-
 _LEVEL_M = 0.002
 """A height this near to the travel height needs no leg of its own."""
-
-_DIP_M = 0.001
-"""How far below its lowest height a rise may still sink while it brakes a descent."""
-
-_CANDIDATES = 56
-_REFINEMENTS = 15
-_CHECKS = 25
-"""Durations tried in one go, durations between the two best, and times in each at which limits are checked."""
-
-
-@dataclass(frozen=True, slots=True)
-class MotionLimits:
-    """Of the tool's path and of the wrist. Defaults: the acceptance cell's plan limits; the wrist's are our choice."""
-
-    speed_mps: float = 1.5
-    accel_mps2: float = 15.0
-    yaw_rate_radps: float = 12.0
-    yaw_accel_radps2: float = 120.0
-    yaw_min_rad: float = -math.pi
-    yaw_max_rad: float = math.pi
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +88,6 @@ def finger_yaw(long_side_rad: float, present_rad: float, limits: MotionLimits) -
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Ends:
-    """A leg before its duration is known: where from, with which rate and acceleration, and where to for durations
-    (n)."""
-
-    pose0: Array
-    rate0: Array
-    accel0: Array
-    target: Callable[[Array], Array]
-    rate1: Array
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class _Rise:
     """The leg to travel height, when the sideways leg may begin, and the share of the limits that is left for that."""
 
@@ -162,16 +122,22 @@ class Planner:
     aligns: bool = True
 
     def slowed(self, share: float) -> Planner:
-        """The same planner with this share of the speeds, and of accelerations what keeps the ramps as long."""
+        """The same planner with this share of speeds, accelerations and jerk."""
+        # Ramps stay as long, so that everything about them shrinks alike.
         limits = self.limits
         slow = replace(
             limits,
             speed_mps=limits.speed_mps * share,
             accel_mps2=limits.accel_mps2 * share,
+            jerk_mps3=limits.jerk_mps3 * share,
             yaw_rate_radps=limits.yaw_rate_radps * share,
             yaw_accel_radps2=limits.yaw_accel_radps2 * share,
         )
         return replace(self, limits=slow)
+
+    @property
+    def _search(self) -> LegSearch:
+        return LegSearch(self.limits, self.step_s)
 
     def plan_pick(
         self, state: ToolState, start_s: float, part: MovingPart, *, not_before_s: float = -math.inf
@@ -183,7 +149,7 @@ class Planner:
             return rise
         legs, leave_s = [rise.leg], rise.leave_s
         drop_m = self.heights.travel_m - self.heights.grip_m
-        drop_s = self._vertical_s(drop_m)
+        drop_s = self._search.vertical_s(drop_m)
         lead_s = leave_s + (1.0 - OVERLAP) * drop_s
         # Time from start until the arrival at grip height is the sideways leg's duration plus `lead_s`.
         first_s, last_s = self._in_window(part, start_s + lead_s)
@@ -201,7 +167,7 @@ class Planner:
             x = part.x_at(start_s + leave_s) + part.speed_mps * duration_s
             return np.stack((x, np.full_like(x, part.y_m), np.full_like(x, yaw)), axis=-1)
 
-        sideways = self._sideways(
+        sideways = self._search.sideways(
             state, leave_s, meeting, share=rise.share, rate1=velocity, between_s=(first_s, last_s)
         )
         if sideways is None:
@@ -213,7 +179,7 @@ class Planner:
         arrive_s = descend_s + drop_s
         hold_s = arrive_s + self.hold_s
         legs.append(_shift(hold_s, drop_s, np.array([drop_m])))
-        brake_s = max(drop_s, PEAK * abs(part.speed_mps) / (self.limits.accel_mps2 * _SHARE) * 2.0)
+        brake_s = max(drop_s, 2.0 * self._search.ramp_for_s(abs(part.speed_mps), SHARE))
         legs.append(_stop(hold_s + (1.0 - OVERLAP) * drop_s, brake_s, part.speed_mps))
         end_s = hold_s + (1.0 - OVERLAP) * drop_s + brake_s
         trajectory = self._sampled(start_s, max(end_s, hold_s + drop_s), legs)
@@ -241,7 +207,7 @@ class Planner:
         def standing(duration_s: Array) -> Array:
             return np.broadcast_to(goal, (*duration_s.shape, 3))
 
-        sideways = self._sideways(
+        sideways = self._search.sideways(
             state, leave_s, standing, share=rise.share, rate1=np.zeros(3), between_s=(0.0, self.horizon_s)
         )
         if sideways is None:
@@ -250,7 +216,7 @@ class Planner:
         end_s = max(leave_s + sideways.duration_s, rise.end_s)
         drop_m = self.heights.travel_m - target_m[2]
         if abs(drop_m) > _LEVEL_M / 10.0:
-            drop_s = self._vertical_s(abs(drop_m))
+            drop_s = self._search.vertical_s(abs(drop_m))
             begin_s = max(end_s - OVERLAP * drop_s, leave_s, rise.end_s)
             legs.append(_shift(begin_s, drop_s, np.array([-drop_m])))
             end_s = begin_s + drop_s
@@ -263,7 +229,7 @@ class Planner:
             return rise
         legs, leave_s = [rise.leg], rise.leave_s
         speed = math.hypot(*state.rate[:2])
-        ramp_s = max(PEAK * speed / (self.limits.accel_mps2 * _BOTH), self.step_s * 2.0)
+        ramp_s = max(self._search.ramp_for_s(speed, BOTH), self.step_s * 2.0)
         rate0, accel0 = state.rate[[0, 1, 3]], state.accel[[0, 1, 3]] * (leave_s == 0.0)
         # Braking alone: the cruise speed is half of the first one, so that acceleration is even over both ramps.
         pose0 = state.pose[[0, 1, 3]] + rate0 * leave_s
@@ -276,7 +242,7 @@ class Planner:
         height_m = self.heights.travel_m
         z, vz, az = (float(values[2]) for values in (state.pose, state.rate, state.accel))
         pose1 = np.array([[height_m]])
-        ends = _Ends(
+        ends = Ends(
             pose0=np.array([z]),
             rate0=np.array([vz]),
             accel0=np.array([az]),
@@ -285,29 +251,13 @@ class Planner:
         )
         if abs(z - height_m) < _LEVEL_M and abs(vz) < 1e-3:
             ends = replace(ends, accel0=np.zeros(1))
-            return _Rise(self._leg((2,), 0.0, 4.0 * self.step_s, ends), 0.0, _SHARE)
+            return _Rise(self._search.leg((2,), 0.0, 4.0 * self.step_s, ends), 0.0, SHARE)
         low = z < self.heights.clear_m
-        share = (_EVASIVE if evasive else _SHARE) if low else _BOTH
-        durations = np.concatenate((np.linspace(0.04, 0.5, 47), np.linspace(0.52, 2.0, 38)))
-        pose, rate, accel = self._motions(durations, ends)
-        fit = pose.min(axis=(1, 2)) >= min(z, self.heights.grip_m) - _DIP_M
-        fit &= np.abs(rate).max(axis=(1, 2)) <= max(self.limits.speed_mps * min(share, _SHARE), abs(vz)) + 1e-9
-        fit &= np.abs(accel).max(axis=(1, 2)) <= max(self.limits.accel_mps2 * share, abs(az)) + 1e-9
-        found = np.flatnonzero(fit)
-        if not len(found):
+        share = (EVASIVE if evasive else SHARE) if low else BOTH
+        leg = self._search.rise(ends, lowest_m=min(z, self.heights.grip_m), share=share, evasive=evasive and low)
+        if leg is None:
             return Infeasible("the arm cannot rise from here within the limits")
-        leg = self._leg((2,), 0.0, float(durations[found[0]]), ends)
-        return _Rise(leg, leg.duration_s * (1.0 - OVERLAP), _SHARE) if low else _Rise(leg, 0.0, _BOTH)
-
-    def _vertical_s(self, distance_m: float) -> float:
-        """From rest to rest with two ramps: acceleration is 6 d / T^2, speed 2 d / T."""
-        accel, speed = self.limits.accel_mps2 * _SHARE, self.limits.speed_mps * _SHARE
-        return max(math.sqrt(6.0 * distance_m / accel), 2.0 * distance_m / speed, 2.0 * self.step_s)
-
-    def _ramp_s(self, durations_s: Array) -> Array:
-        longest = PEAK * self.limits.speed_mps / (self.limits.accel_mps2 * _SHARE)
-        ramp: Array = np.minimum(durations_s / 2.0, longest)
-        return ramp
+        return _Rise(leg, leg.duration_s * (1.0 - OVERLAP), SHARE) if low else _Rise(leg, 0.0, BOTH)
 
     def _in_window(self, part: MovingPart, at_s: float) -> tuple[float, float]:
         """(first, last) durations after ``at_s`` at which the part is inside the window; empty when first > last."""
@@ -318,87 +268,17 @@ class Planner:
         bounds = sorted(((first - x) / part.speed_mps, (last - x) / part.speed_mps))
         return bounds[0], bounds[1]
 
-    def _sideways(
-        self,
-        state: ToolState,
-        leave_s: float,
-        target: Callable[[Array], Array],
-        *,
-        share: float,
-        rate1: Array,
-        between_s: tuple[float, float],
-    ) -> Leg | None:
-        """The shortest leg of x, y and yaw to ``target(duration)`` within the limits and between two durations."""
-        axes = [0, 1, 3]
-        ends = _Ends(
-            pose0=state.pose[axes] + state.rate[axes] * leave_s,
-            rate0=state.rate[axes],
-            accel0=state.accel[axes] if leave_s == 0.0 else np.zeros(3),
-            target=target,
-            rate1=rate1,
-        )
-        low_s, high_s = max(between_s[0], 3.0 * self.step_s), between_s[1]
-        if low_s > high_s:
-            return None
-        durations = low_s + (high_s - low_s) * np.linspace(0.0, 1.0, _CANDIDATES) ** 2
-        chosen = self._first_within(durations, ends, share)
-        if chosen is None:
-            return None
-        best = float(durations[chosen])
-        if chosen > 0:
-            between = np.linspace(durations[chosen - 1], best, _REFINEMENTS + 2)[1:]
-            finer = self._first_within(between, ends, share)
-            best = float(between[finer]) if finer is not None else best
-        return self._leg((0, 1, 3), leave_s, best, ends)
-
-    def _leg(self, axes: tuple[int, ...], start_s: float, duration_s: float, ends: _Ends) -> Leg:
-        one = np.array([duration_s])
-        return Leg(
-            axes=axes,
-            start_s=start_s,
-            duration_s=duration_s,
-            ramp_s=float(self._ramp_s(one)[0]),
-            pose0=ends.pose0,
-            rate0=ends.rate0,
-            accel0=ends.accel0,
-            pose1=ends.target(one)[0],
-            rate1=ends.rate1,
-        )
-
-    def _motions(self, durations_s: Array, ends: _Ends) -> tuple[Array, Array, Array]:
-        """Pose, rate and acceleration (durations, checks, axes) of legs of all these durations."""
-        return leg_motion(
-            durations_s[:, None, None] * np.linspace(0.0, 1.0, _CHECKS)[None, :, None],
-            duration_s=durations_s[:, None, None],
-            ramp_s=self._ramp_s(durations_s)[:, None, None],
-            pose0=ends.pose0,
-            rate0=ends.rate0,
-            accel0=ends.accel0,
-            pose1=ends.target(durations_s)[:, None, :],
-            rate1=ends.rate1,
-        )
-
-    def _first_within(self, durations_s: Array, ends: _Ends, share: float) -> int | None:
-        """Index of the first duration whose leg of x, y and yaw keeps the limits.
-
-        What the arm does at the start is given, so the limits never ask for less than that.
-        """
-        _, rate, accel = self._motions(durations_s, ends)
-        limits = self.limits
-        speed = max(limits.speed_mps * min(share, _SHARE), float(np.linalg.norm(ends.rate0[:2])))
-        push = max(limits.accel_mps2 * share, float(np.linalg.norm(ends.accel0[:2])))
-        fit = np.hypot(rate[..., 0], rate[..., 1]).max(axis=1) <= speed + 1e-9
-        fit &= np.hypot(accel[..., 0], accel[..., 1]).max(axis=1) <= push + 1e-9
-        turn = max(limits.yaw_rate_radps, abs(float(ends.rate0[2])))
-        twist = max(limits.yaw_accel_radps2, abs(float(ends.accel0[2])))
-        fit &= np.abs(rate[..., 2]).max(axis=1) <= turn + 1e-9
-        fit &= np.abs(accel[..., 2]).max(axis=1) <= twist + 1e-9
-        found = np.flatnonzero(fit)
-        return int(found[0]) if len(found) else None
-
     def _sampled(self, start_s: float, duration_s: float, legs: list[Leg]) -> Trajectory | Infeasible:
         try:
-            return sampled(self.geometry, start_s, duration_s, self.step_s, legs)
+            return sampled(
+                self.geometry,
+                start_s,
+                duration_s,
+                self.step_s,
+                legs,
+                joint_rate_radps=self.limits.joint_rate_radps,
+                dexterity=self.limits.dexterity,
+            )
         except OutOfReach as error:
             return Infeasible(str(error))
 

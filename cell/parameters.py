@@ -11,6 +11,7 @@ import itertools
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, WithJsonSchema, model_validator
+
 from policies.registry import POLICIES
 
 Number: TypeAlias = Annotated[float, Strict(), Field(allow_inf_nan=False)]
@@ -209,6 +210,10 @@ class PickerParameters(NodeParameters):
     bins: Bins = Field(default_factory=Bins, description="where the bins stand")
     max_speed_mps: Positive = Field(default=1.5, description="of the tool; the arm's own limit is higher")
     max_accel_mps2: Positive = Field(default=15.0, description="of the tool along its path")
+    max_jerk_mps3: Annotated[float, Strict(), Field(ge=50.0, le=100_000.0)] = Field(
+        default=1000.0, description="of the tool along its path, m/s3; twice that where a descent is broken off"
+    )
+    max_joint_rate_radps: Positive = Field(default=12.0, description="of every shoulder, rad/s")
     geometry: Geometry = Field(default_factory=Geometry, description="of the delta arm")
     force_n: Annotated[float, Strict(), Field(gt=0.0, le=1000.0)] = Field(default=60.0, description="of the grip")
     hand: Literal["fingers", "cup"] = Field(default="fingers", description="at the arm; has to go with the gripper")

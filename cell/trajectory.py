@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cell import kinematics
-from cell.kinematics import Array, DeltaGeometry
+from cell.kinematics import Array, DeltaGeometry, OutOfReach
 
 PEAK = 1.5
 """A ramp's largest acceleration times its duration over its change of speed: the largest slope of the smoothstep."""
@@ -77,6 +77,17 @@ def leg_motion(
     started = (time_s >= 0.0) & (u < 1.0)
     accel = cruise * (d_u - d_w) - rate0 * d_u + rate1 * d_w + accel0 * started * (1.0 - u) * (1.0 - 3.0 * u)
     return pose, rate, accel
+
+
+def leg_jerk(
+    *, duration_s: Array, ramp_s: Array, pose0: Array, rate0: Array, accel0: Array, pose1: Array, rate1: Array
+) -> Array:
+    """The jerk at the beginning and end of a leg's first ramp and at the beginning of its last (3, ...). Along a ramp
+    it is a straight line, and the last ramp ends as it began, with the other sign: no jerk of the leg is greater."""
+    cruise = (pose1 - pose0 - (rate0 + rate1) * ramp_s / 2.0 - accel0 * ramp_s**2 / 12.0) / (duration_s - ramp_s)
+    up, down = 6.0 * (cruise - rate0) / ramp_s**2, 6.0 * (rate1 - cruise) / ramp_s**2
+    carried = accel0 / ramp_s
+    return np.stack(np.broadcast_arrays(up - 4.0 * carried, 2.0 * carried - up, down))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,11 +189,21 @@ class Trajectory:
         return ToolState(sample.pose, sample.rate, accel)
 
 
-def sampled(geometry: DeltaGeometry, start_s: float, duration_s: float, step_s: float, legs: list[Leg]) -> Trajectory:
+def sampled(
+    geometry: DeltaGeometry,
+    start_s: float,
+    duration_s: float,
+    step_s: float,
+    legs: list[Leg],
+    *,
+    joint_rate_radps: float = np.inf,
+    dexterity: float = 0.0,
+) -> Trajectory:
     """The sum of the legs every ``step_s`` seconds.
 
     Raises:
-        OutOfReach: a point cannot be taken.
+        OutOfReach: a point cannot be taken, lies nearer than ``dexterity`` to a singular position, or a shoulder would
+            have to turn faster than ``joint_rate_radps``.
     """
     count = max(int(np.ceil(duration_s / step_s - 1e-9)), 1)
     times = np.linspace(0.0, duration_s, count + 1)
@@ -191,4 +212,13 @@ def sampled(geometry: DeltaGeometry, start_s: float, duration_s: float, step_s: 
         leg.add_to(times, pose, rate, accel)
     joints = kinematics.inverse(geometry, pose[:, :3], pose[:, 3])
     rates = kinematics.joint_velocity(geometry, pose[:, :3], rate[:, :3], rate[:, 3])
+    if dexterity > 0.0:
+        nearest = kinematics.dexterity(geometry, pose[:, :3])
+        if not float(nearest.min()) >= dexterity:
+            index = int(np.argmin(nearest))
+            x, y, z = pose[index, :3]
+            raise OutOfReach(f"the arm is nearly singular at ({x:.3f}, {y:.3f}, {z:.3f}) m", index)
+    fastest = np.abs(rates[:, :3]).max(axis=1)
+    if float(fastest.max()) > joint_rate_radps:
+        raise OutOfReach(f"a shoulder would turn at {float(fastest.max()):.1f} rad/s", int(np.argmax(fastest)))
     return Trajectory(start_s, times, joints, rates, pose, rate, accel)

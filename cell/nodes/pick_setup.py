@@ -42,6 +42,8 @@ def planner_of(node: CellNode) -> Planner:
         limits=MotionLimits(
             speed_mps=float(node.setting("max_speed_mps", 1.5)),
             accel_mps2=float(node.setting("max_accel_mps2", 15.0)),
+            jerk_mps3=float(node.setting("max_jerk_mps3", 1000.0)),
+            joint_rate_radps=float(node.setting("max_joint_rate_radps", 12.0)),
         ),
         heights=Heights(
             travel_m=float(node.setting("travel_z_m", 0.10)), grip_m=float(node.setting("grip_z_m", 0.006))
