@@ -13,57 +13,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from cell.accounts import Fate, Tally
 from cell.ledger_room import Room
-from cell.ledger_schema import INSERT, PartRecord, prepare, reconcile, records
+from cell.ledger_schema import PartRecord, prepare, reconcile, records
+from cell.ledger_writer import Ack, LedgerError, LedgerWriter, Write
 from cell.reconciliation import Key, Reconciliation
 from perception.errors import InputError
-
-_UNFIT = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError)
-"""What a line itself is to blame for; everything else is the disk's fault and is tried again."""
-
-
-class LedgerError(RuntimeError):
-    """A line could not be written or does not fit what stands in the ledger.
-
-    Attributes:
-        ack: of a line that the disk refuses for now; it waits, and is settled once it is written.
-    """
-
-    def __init__(self, words: str, ack: Ack | None = None) -> None:
-        super().__init__(words)
-        self.ack = ack
-
-
-@dataclass(slots=True, eq=False)
-class Ack:
-    """What becomes of a write. ``durable``: it is on the disk. ``error``: why it was refused for good; None
-    otherwise."""
-
-    durable: bool = False
-    error: str | None = None
-
-    @property
-    def settled(self) -> bool:
-        return self.durable or self.error is not None
-
-
-@dataclass(slots=True, eq=False)
-class _Write:
-    """Statements that belong together, each with what follows the part's key."""
-
-    key: Key
-    lines: tuple[tuple[str, tuple[Any, ...]], ...]
-    ack: Ack = field(default_factory=Ack)
-    told: Callable[[Ack], None] | None = None
 
 
 def ended_badly(path: Path) -> bool:
@@ -103,24 +63,12 @@ class Ledger:
         self._connection = connection
         self._path = path
         self.run_id = run_id
-        self._retry_s = retry_s
-        self._room = room
-        self._database = threading.Lock()
-        self._wake = threading.Condition()
-        self._queue: deque[_Write] = deque()
-        self._closing = False
         self._closed = False
-        self._error: str | None = None
-        self._full = False
-        self._refused: deque[str] = deque(maxlen=100)
         self._entered = 0
         self._open_parts: set[Key] = set()
         self._found: dict[int, Key] = {}
         self._fates = dict.fromkeys(Fate, 0)
-        self._thread: threading.Thread | None = None
-        if threaded:
-            self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
-            self._thread.start()
+        self._writer = LedgerWriter(connection, path, self._count, threaded=threaded, retry_s=retry_s, room=room)
 
     @classmethod
     def open(
@@ -211,7 +159,7 @@ class Ledger:
         lines: tuple[tuple[str, tuple[Any, ...]], ...] = (("part", values),)
         if place is not None:
             lines = (*lines, ("sighting", place))
-        return self._submit(_Write(self._key(part_id), lines, told=told))
+        return self._submit(Write(self._key(part_id), lines, told=told))
 
     def judge(
         self,
@@ -230,7 +178,7 @@ class Ledger:
         lines: tuple[tuple[str, tuple[Any, ...]], ...] = (("verdict", values),)
         if place is not None:
             lines = (*lines, ("sighting", place))
-        return self._submit(_Write(self._key(part_id), lines, told=told))
+        return self._submit(Write(self._key(part_id), lines, told=told))
 
     def decide(
         self,
@@ -246,7 +194,7 @@ class Ledger:
         """A decision: ``pass``, ``divert`` (is to leave the belt) or ``pick`` (the arm takes it next); a part may
         have several."""
         values = (at_s, action, bin_name, policy, reason)
-        return self._submit(_Write(self._key(part_id), (("decision", values),), told=told))
+        return self._submit(Write(self._key(part_id), (("decision", values),), told=told))
 
     def mark_picked(
         self,
@@ -257,7 +205,7 @@ class Ledger:
         told: Callable[[Ack], None] | None = None,
     ) -> Ack:
         """The part is in the hand. Its place may begin only once this is durable."""
-        return self._submit(_Write(self._key(part_id), (("picked", (at_s, grip_width_m)),), told=told))
+        return self._submit(Write(self._key(part_id), (("picked", (at_s, grip_width_m)),), told=told))
 
     def close_part(
         self,
@@ -271,12 +219,12 @@ class Ledger:
     ) -> Ack:
         """The part's one fate."""
         values = (at_s, Fate(fate).value, bin_name, reason)
-        return self._submit(_Write(self._key(part_id), (("fate", values),), told=told))
+        return self._submit(Write(self._key(part_id), (("fate", values),), told=told))
 
     def find_again(self, key: Key, part_id: int, at_s: float) -> Ack:
         """A part of an earlier run is the one that this run calls ``part_id``: its lines go on."""
         self._found[part_id] = key
-        return self._submit(_Write(key, (("reconciliation", (self.run_id, at_s, "belt", "found", part_id)),)))
+        return self._submit(Write(key, (("reconciliation", (self.run_id, at_s, "belt", "found", part_id)),)))
 
     def give_up(self, key: Key, at_s: float, reason: str) -> Ack:
         """A part of an earlier run will not be seen again: unknown."""
@@ -285,14 +233,14 @@ class Ledger:
             ("fate", (at_s, unknown, "", reason)),
             ("reconciliation", (self.run_id, at_s, "belt", unknown, None)),
         )
-        return self._submit(_Write(key, lines))
+        return self._submit(Write(key, lines))
 
     def _key(self, part_id: int) -> Key:
         return self._found.get(part_id, (self.run_id, part_id))
 
     def counts(self) -> Tally:
         """What is durable of this run, at one instant; with the parts of earlier runs that it has found again."""
-        with self._wake:
+        with self._writer.wake:
             return Tally(self._entered, dict(self._fates), len(self._open_parts))
 
     def parts(self, run_id: int | None = None) -> list[PartRecord]:
@@ -302,7 +250,7 @@ class Ledger:
             LedgerError: the file cannot be read.
         """
         try:
-            with self._database:
+            with self._writer.database:
                 return records(self._connection, self.run_id if run_id is None else run_id)
         except sqlite3.Error as error:
             raise LedgerError(f"{self._path}: {error}") from error
@@ -310,7 +258,7 @@ class Ledger:
     @property
     def error(self) -> str | None:
         """Why the disk refuses writes at present; None while it takes them. The cell suspends on it."""
-        return self._error
+        return self._writer.error
 
     @property
     def trouble(self) -> str | None:
@@ -318,30 +266,23 @@ class Ledger:
 
         Asked again and again; where there is no thread, lines that wait are tried again with it.
         """
-        if self._thread is None and self._queue and not self._closed:
-            self._drain()
-        if self._error is not None:
-            return f"the ledger's disk takes no lines: {self._error}"
-        low = self._full or (not self._closed and self._room is not None and self._room.low())
-        return "the ledger's disk is nearly full" if low else None
+        return self._writer.trouble
 
     def fill_disk(self, full: bool) -> None:
         """Fault injection: behave as on a disk that is full, or is no longer."""
-        self._full = full
+        self._writer.fill_disk(full)
 
     @property
     def refused(self) -> tuple[str, ...]:
         """Lines that the schema refused for good, the newest hundred: each is a fault of the bookkeeping before it."""
-        with self._wake:
-            return tuple(self._refused)
+        return self._writer.refused
 
     @property
     def backlog(self) -> int:
         """Writes that are not settled yet."""
-        with self._wake:
-            return len(self._queue)
+        return self._writer.backlog
 
-    def _count(self, write: _Write) -> None:
+    def _count(self, write: Write) -> None:
         table, values = write.lines[0]
         if table in ("part", "reconciliation"):
             self._entered += 1
@@ -352,10 +293,7 @@ class Ledger:
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Waits until everything given so far is settled; True when it is."""
-        if self._thread is None:
-            return not self._queue or self._drain()
-        with self._wake:
-            return self._wake.wait_for(lambda: not self._queue, timeout_s)
+        return self._writer.flush(timeout_s)
 
     def close(self, at_s: float) -> None:
         """Ends the run cleanly: writes what is queued, then the run's end. Parts may still be in flight.
@@ -365,10 +303,10 @@ class Ledger:
         """
         if self._closed:
             return
-        self._stop()
+        left = self._writer.stop()
         try:
-            with self._database:
-                if not self._queue:
+            if not left:
+                with self._writer.database:
                     self._connection.execute(
                         "UPDATE run SET closed_s = ?, how = 'clean' WHERE run_id = ?", (at_s, self.run_id)
                     )
@@ -376,11 +314,9 @@ class Ledger:
             raise LedgerError(f"{self._path}: {error}") from error
         finally:
             self._closed = True
-            self._connection.close()
-            if self._room is not None:
-                self._room.close()
-        if self._queue:
-            raise LedgerError(f"{self._path}: {len(self._queue)} lines could not be written: {self._error}")
+            self._writer.close()
+        if left:
+            raise LedgerError(f"{self._path}: {left} lines could not be written: {self.error}")
 
     def __enter__(self) -> Ledger:
         return self
@@ -393,102 +329,9 @@ class Ledger:
     def leave(self) -> None:
         """Lets go of the file without a clean end: the next run then has to be cleared by somebody. Callable twice."""
         if not self._closed:
-            self._stop()
+            self._writer.stop()
             self._closed = True
-            self._connection.close()
-            if self._room is not None:
-                self._room.close()
+            self._writer.close()
 
-    def _stop(self) -> None:
-        if self._thread is not None:
-            with self._wake:
-                self._closing = True
-                self._wake.notify_all()
-            self._thread.join()
-        elif self._queue:
-            self._drain()
-
-    def _submit(self, write: _Write) -> Ack:
-        if self._closed or self._closing:
-            raise LedgerError(f"{self._path}: the ledger is closed")
-        with self._wake:
-            self._queue.append(write)
-            self._wake.notify_all()
-        if self._thread is None:
-            self._drain()
-            if write.ack.error is not None:
-                raise LedgerError(write.ack.error)
-            if not write.ack.durable:
-                raise LedgerError(f"{self._path}: {self._error}", write.ack)
-        return write.ack
-
-    def _work(self) -> None:
-        while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._queue or self._closing)
-                if not self._queue:
-                    return
-            if not self._drain():
-                with self._wake:
-                    if self._closing:
-                        return
-                    self._wake.wait_for(lambda: self._closing, self._retry_s)
-
-    def _drain(self) -> bool:
-        """Writes all that is queued in one transaction; False where the disk refused, everything then stays queued."""
-        return self._write_all() or (self._room is not None and self._room.give_way() and self._write_all())
-
-    def _write_all(self) -> bool:
-        with self._wake:
-            batch = list(self._queue)
-        refused: dict[int, str] = {}
-        try:
-            with self._database:
-                self._connection.execute("BEGIN IMMEDIATE")
-                if self._full:
-                    raise sqlite3.OperationalError("database or disk is full")
-                for index, write in enumerate(batch):
-                    try:
-                        self._execute(write)
-                    except _UNFIT as error:
-                        refused[index] = f"part {write.key[1]}: {error}"
-                self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            with self._database:
-                if self._connection.in_transaction:
-                    self._connection.rollback()
-            self._error = str(error)
-            return False
-        self._settle(batch, refused)
-        return True
-
-    def _execute(self, write: _Write) -> None:
-        """All lines of a write or, on a bad one, none."""
-        self._connection.execute("SAVEPOINT line")
-        try:
-            for table, values in write.lines:
-                cursor = self._connection.execute(INSERT[table], (*write.key, *values))
-                if table == "verdict" and cursor.rowcount == 0:
-                    raise sqlite3.IntegrityError("a verdict on a part that did not enter")
-        except _UNFIT:
-            self._connection.execute("ROLLBACK TO line")
-            raise
-        finally:
-            if self._connection.in_transaction:
-                self._connection.execute("RELEASE line")
-
-    def _settle(self, batch: list[_Write], refused: dict[int, str]) -> None:
-        with self._wake:
-            self._error = None
-            for index, write in enumerate(batch):
-                self._queue.popleft()
-                if index in refused:
-                    write.ack.error = refused[index]
-                    self._refused.append(refused[index])
-                    continue
-                write.ack.durable = True
-                self._count(write)
-            self._wake.notify_all()
-        for write in batch:
-            if write.told is not None:
-                write.told(write.ack)
+    def _submit(self, write: Write) -> Ack:
+        return self._writer.submit(write)

@@ -41,6 +41,72 @@ CREATE TABLE reconciliation (
 CREATE TRIGGER verdict_stands BEFORE UPDATE ON part WHEN OLD.verdict <> 'pending'
 BEGIN SELECT RAISE(ABORT, 'a verdict stands'); END;
 """,
+    2: """
+CREATE TABLE picture (
+  run_id INTEGER NOT NULL,
+  part_id INTEGER NOT NULL,
+  stamp_s REAL NOT NULL,
+  file TEXT NOT NULL,
+  PRIMARY KEY (run_id, part_id),
+  FOREIGN KEY (run_id, part_id) REFERENCES part
+) WITHOUT ROWID;
+CREATE TABLE grip (
+  run_id INTEGER NOT NULL,
+  part_id INTEGER NOT NULL,
+  current_a REAL,
+  pressure_pa REAL,
+  tries INTEGER NOT NULL CHECK (tries > 0),
+  PRIMARY KEY (run_id, part_id),
+  FOREIGN KEY (run_id, part_id) REFERENCES part
+) WITHOUT ROWID;
+CREATE TABLE energy (
+  run_id INTEGER NOT NULL,
+  part_id INTEGER NOT NULL,
+  energy_j REAL NOT NULL CHECK (energy_j >= 0),
+  PRIMARY KEY (run_id, part_id),
+  FOREIGN KEY (run_id, part_id) REFERENCES part
+) WITHOUT ROWID;
+CREATE TABLE acknowledgement (
+  run_id INTEGER NOT NULL,
+  part_id INTEGER NOT NULL,
+  at_s REAL NOT NULL,
+  what TEXT NOT NULL,
+  by_whom TEXT NOT NULL,
+  PRIMARY KEY (run_id, part_id, what),
+  FOREIGN KEY (run_id, part_id) REFERENCES part
+) WITHOUT ROWID;
+CREATE TABLE archive (
+  run_id INTEGER PRIMARY KEY REFERENCES run,
+  at_s REAL NOT NULL,
+  file TEXT NOT NULL
+);
+DROP TRIGGER fate_stays;
+DROP TRIGGER part_stays;
+CREATE TRIGGER fate_stays BEFORE DELETE ON fate WHEN NOT EXISTS (SELECT 1 FROM archive WHERE run_id = OLD.run_id)
+BEGIN SELECT RAISE(ABORT, 'a fate stays'); END;
+CREATE TRIGGER part_stays BEFORE DELETE ON part WHEN NOT EXISTS (SELECT 1 FROM archive WHERE run_id = OLD.run_id)
+BEGIN SELECT RAISE(ABORT, 'a part stays'); END;
+CREATE VIEW record AS
+SELECT part.run_id AS run_id, part.part_id AS part_id, part.entered_s AS entered_s,
+  picture.stamp_s AS picture_stamp_s, picture.file AS picture, part.model_hash AS model_hash,
+  part.verdict AS verdict, part.score AS score, part.defects AS defects, part.views AS views,
+  decision.action AS decision, decision.policy AS policy, decision.reason AS decision_reason,
+  picked.at_s AS picked_s, picked.grip_width_m AS grip_width_m, grip.current_a AS grip_current_a,
+  grip.pressure_pa AS grip_pressure_pa, grip.tries AS grip_tries,
+  fate.fate AS fate, fate.at_s AS fate_s, fate.bin AS bin, fate.reason AS reason, energy.energy_j AS energy_j,
+  (SELECT group_concat(what || ' by ' || by_whom, '; ') FROM acknowledgement AS one
+    WHERE one.run_id = part.run_id AND one.part_id = part.part_id) AS acknowledged,
+  (SELECT group_concat(result || ' by run ' || by_run_id, '; ') FROM reconciliation AS one
+    WHERE one.run_id = part.run_id AND one.part_id = part.part_id) AS reconciled
+FROM part
+LEFT JOIN picture USING (run_id, part_id)
+LEFT JOIN decision ON decision_id = (SELECT max(decision_id) FROM decision AS last
+  WHERE last.run_id = part.run_id AND last.part_id = part.part_id)
+LEFT JOIN picked USING (run_id, part_id)
+LEFT JOIN grip USING (run_id, part_id)
+LEFT JOIN fate USING (run_id, part_id)
+LEFT JOIN energy USING (run_id, part_id);
+""",
 }
 """SQL statements by the schema that they start from; without BEGIN, COMMIT and PRAGMA."""
 

@@ -1,7 +1,9 @@
 """What the ledger's file looks like: its tables and the rules that they keep by themselves; how it is opened and read.
 
-A part has one row, its place on the belt, any number of decisions, at most one mark that it was picked, and one fate,
-which nothing can change. What a run finds open of an earlier one it writes down as a reconciliation.
+A part has one row, its place on the belt, its picture, any number of decisions, at most one mark that it was picked
+with what proves it, the energy that it took, what people have acknowledged of it, and one fate, which nothing can
+change. What a run finds open of an earlier one it writes down as a reconciliation. The view ``record`` joins all of that
+to one line a part. Lines go only with a run that has been archived.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from cell.ledger_migrations import keep_copy, migrate
 from cell.reconciliation import Awaited, Key, Reconciliation
 from perception.errors import InputError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 BUSY_S = 2.0
 """Longest wait for a reader or another writer of the file."""
@@ -96,14 +98,54 @@ CREATE TABLE reconciliation (
   PRIMARY KEY (run_id, part_id, by_run_id),
   FOREIGN KEY (run_id, part_id) REFERENCES part
 ) WITHOUT ROWID;
+CREATE TABLE picture (
+  run_id INTEGER NOT NULL,
+  part_id INTEGER NOT NULL,
+  stamp_s REAL NOT NULL,
+  file TEXT NOT NULL,
+  PRIMARY KEY (run_id, part_id),
+  FOREIGN KEY (run_id, part_id) REFERENCES part
+) WITHOUT ROWID;
+CREATE TABLE grip (
+  run_id INTEGER NOT NULL,
+  part_id INTEGER NOT NULL,
+  current_a REAL,
+  pressure_pa REAL,
+  tries INTEGER NOT NULL CHECK (tries > 0),
+  PRIMARY KEY (run_id, part_id),
+  FOREIGN KEY (run_id, part_id) REFERENCES part
+) WITHOUT ROWID;
+CREATE TABLE energy (
+  run_id INTEGER NOT NULL,
+  part_id INTEGER NOT NULL,
+  energy_j REAL NOT NULL CHECK (energy_j >= 0),
+  PRIMARY KEY (run_id, part_id),
+  FOREIGN KEY (run_id, part_id) REFERENCES part
+) WITHOUT ROWID;
+CREATE TABLE acknowledgement (
+  run_id INTEGER NOT NULL,
+  part_id INTEGER NOT NULL,
+  at_s REAL NOT NULL,
+  what TEXT NOT NULL,
+  by_whom TEXT NOT NULL,
+  PRIMARY KEY (run_id, part_id, what),
+  FOREIGN KEY (run_id, part_id) REFERENCES part
+) WITHOUT ROWID;
+CREATE TABLE archive (
+  run_id INTEGER PRIMARY KEY REFERENCES run,
+  at_s REAL NOT NULL,
+  file TEXT NOT NULL
+);
 CREATE TRIGGER verdict_stands BEFORE UPDATE ON part WHEN OLD.verdict <> 'pending'
 BEGIN SELECT RAISE(ABORT, 'a verdict stands'); END;
 CREATE TRIGGER one_fate BEFORE INSERT ON fate
 WHEN EXISTS (SELECT 1 FROM fate WHERE run_id = NEW.run_id AND part_id = NEW.part_id)
 BEGIN SELECT RAISE(ABORT, 'the part has a fate already'); END;
 CREATE TRIGGER fate_stands BEFORE UPDATE ON fate BEGIN SELECT RAISE(ABORT, 'a fate stands'); END;
-CREATE TRIGGER fate_stays BEFORE DELETE ON fate BEGIN SELECT RAISE(ABORT, 'a fate stays'); END;
-CREATE TRIGGER part_stays BEFORE DELETE ON part BEGIN SELECT RAISE(ABORT, 'a part stays'); END;
+CREATE TRIGGER fate_stays BEFORE DELETE ON fate WHEN NOT EXISTS (SELECT 1 FROM archive WHERE run_id = OLD.run_id)
+BEGIN SELECT RAISE(ABORT, 'a fate stays'); END;
+CREATE TRIGGER part_stays BEFORE DELETE ON part WHEN NOT EXISTS (SELECT 1 FROM archive WHERE run_id = OLD.run_id)
+BEGIN SELECT RAISE(ABORT, 'a part stays'); END;
 CREATE TRIGGER sorted_was_picked BEFORE INSERT ON fate
 WHEN NEW.fate = 'sorted'
   AND NOT EXISTS (SELECT 1 FROM picked WHERE run_id = NEW.run_id AND part_id = NEW.part_id)
@@ -114,6 +156,26 @@ BEGIN SELECT RAISE(ABORT, 'a part that was picked did not pass'); END;
 CREATE TRIGGER closed_run_takes_no_part BEFORE INSERT ON part
 WHEN (SELECT closed_s FROM run WHERE run_id = NEW.run_id) IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'the run is closed'); END;
+CREATE VIEW record AS
+SELECT part.run_id AS run_id, part.part_id AS part_id, part.entered_s AS entered_s,
+  picture.stamp_s AS picture_stamp_s, picture.file AS picture, part.model_hash AS model_hash,
+  part.verdict AS verdict, part.score AS score, part.defects AS defects, part.views AS views,
+  decision.action AS decision, decision.policy AS policy, decision.reason AS decision_reason,
+  picked.at_s AS picked_s, picked.grip_width_m AS grip_width_m, grip.current_a AS grip_current_a,
+  grip.pressure_pa AS grip_pressure_pa, grip.tries AS grip_tries,
+  fate.fate AS fate, fate.at_s AS fate_s, fate.bin AS bin, fate.reason AS reason, energy.energy_j AS energy_j,
+  (SELECT group_concat(what || ' by ' || by_whom, '; ') FROM acknowledgement AS one
+    WHERE one.run_id = part.run_id AND one.part_id = part.part_id) AS acknowledged,
+  (SELECT group_concat(result || ' by run ' || by_run_id, '; ') FROM reconciliation AS one
+    WHERE one.run_id = part.run_id AND one.part_id = part.part_id) AS reconciled
+FROM part
+LEFT JOIN picture USING (run_id, part_id)
+LEFT JOIN decision ON decision_id = (SELECT max(decision_id) FROM decision AS last
+  WHERE last.run_id = part.run_id AND last.part_id = part.part_id)
+LEFT JOIN picked USING (run_id, part_id)
+LEFT JOIN grip USING (run_id, part_id)
+LEFT JOIN fate USING (run_id, part_id)
+LEFT JOIN energy USING (run_id, part_id);
 """
 
 INSERT: dict[str, str] = {
@@ -123,6 +185,10 @@ INSERT: dict[str, str] = {
     "picked": "INSERT INTO picked VALUES (?, ?, ?, ?)",
     "fate": "INSERT INTO fate VALUES (?, ?, ?, ?, ?, ?)",
     "sighting": "INSERT OR REPLACE INTO sighting VALUES (?, ?, ?, ?, ?, ?)",
+    "picture": "INSERT OR REPLACE INTO picture VALUES (?, ?, ?, ?)",
+    "grip": "INSERT OR REPLACE INTO grip VALUES (?, ?, ?, ?, ?)",
+    "energy": "INSERT OR REPLACE INTO energy VALUES (?, ?, ?)",
+    "acknowledgement": "INSERT OR IGNORE INTO acknowledgement VALUES (?, ?, ?, ?, ?)",
     "verdict": "UPDATE part SET verdict = ?3, score = ?4, defects = ?5, views = ?6, model_hash = ?7"
     " WHERE run_id = ?1 AND part_id = ?2",
     "reconciliation": "INSERT INTO reconciliation VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -108,7 +108,7 @@ def test_cell_suspends_ahead_and_goes_on_when_there_is_room_again(
             seen["filled"] = now_s
         elif state is State.SUSPENDED and "suspended" not in seen:
             seen["suspended"] = now_s
-            assert any(key == "ledger" and "nearly full" in words for key, words in supervisor._alarmed)
+            assert "nearly full" in supervisor.alarms.get("ledger_room").words
         elif "suspended" in seen and "full" not in seen and now_s - seen["suspended"] > 2.0:
             fill(small_disk, 0)
             seen["full"] = now_s
@@ -172,9 +172,9 @@ def test_lines_wait_and_nothing_is_placed_when_no_line_can_be_written(
     seen: dict[str, float] = {}
 
     def act(supervisor: Any, picker: Any) -> None:
-        now_s, connection = supervisor.now_s, picker.books.ledger._connection
+        now_s, connection = supervisor.now_s, picker.books.ledger._writer._connection
         if "full" not in seen and picker.books.accounts.tally().entered >= 2:
-            picker.books.ledger._connection = FullDisk(connection)
+            picker.books.ledger._writer._connection = FullDisk(connection)
             seen["full"] = now_s
         if "full" in seen and supervisor.machine.state is State.SUSPENDED and "lifted" not in seen:
             seen.setdefault("suspended", now_s)

@@ -147,7 +147,7 @@ def test_schema_itself_refuses_when_somebody_rewrites_history(tmp_path: Path, st
 
 def test_good_lines_stay_when_one_of_a_group_is_refused(tmp_path: Path) -> None:
     ledger = _open(tmp_path / "l.db", threaded=True)
-    gate = ledger._database
+    gate = ledger._writer.database
     with gate:  # The writer waits, so that all lines become one group.
         acks = [
             ledger.enter(1, 6.0, verdict="good", score=0.1),
@@ -296,14 +296,14 @@ def test_lines_wait_and_are_written_when_the_disk_was_full_for_a_while(tmp_path:
 
 def test_thread_tries_again_when_the_disk_was_full_for_a_while(tmp_path: Path) -> None:
     ledger = _open(tmp_path / "l.db", threaded=True, retry_s=0.01)
-    with ledger._database:
+    with ledger._writer.database:
         pages = int(ledger._connection.execute("PRAGMA page_count").fetchone()[0])
         ledger._connection.execute(f"PRAGMA max_page_count = {pages}")
     ack = ledger.enter(1, 6.0, verdict="good", score=0.1, model_hash="x" * 50_000)
     assert not ledger.flush(0.1)
     assert ledger.error is not None
     assert not ack.settled
-    with ledger._database:
+    with ledger._writer.database:
         ledger._connection.execute("PRAGMA max_page_count = 100000")
     assert ledger.flush()
     assert ack.durable and ledger.error is None
@@ -312,7 +312,7 @@ def test_thread_tries_again_when_the_disk_was_full_for_a_while(tmp_path: Path) -
 
 def test_close_says_so_when_lines_cannot_be_written(tmp_path: Path) -> None:
     ledger = _open(tmp_path / "l.db", threaded=True, retry_s=60.0)
-    with ledger._database:
+    with ledger._writer.database:
         pages = int(ledger._connection.execute("PRAGMA page_count").fetchone()[0])
         ledger._connection.execute(f"PRAGMA max_page_count = {pages}")
     ledger.enter(1, 6.0, verdict="good", score=0.1, model_hash="x" * 50_000)
