@@ -23,8 +23,8 @@ __all__ = ["Heights", "Infeasible", "MotionLimits", "MovingPart", "PickPlan", "P
 OVERLAP = 0.25
 """Share of a vertical leg that runs together with the sideways one before or after it."""
 
-_LEVEL_M = 0.002
-"""A height this near to the travel height needs no leg of its own."""
+_LEVEL_M, _LEVEL_S = 0.002, 0.08
+"""A height this near to the travel height needs no leg of its own, but this much time to settle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,9 +249,9 @@ class Planner:
             target=lambda durations_s: np.repeat(pose1, len(durations_s), axis=0),
             rate1=np.zeros(1),
         )
-        if abs(z - height_m) < _LEVEL_M and abs(vz) < 1e-3:
+        if abs(z - height_m) < _LEVEL_M and abs(vz) < 1e-3 and abs(az) < 0.05:
             ends = replace(ends, accel0=np.zeros(1))
-            return _Rise(self._search.leg((2,), 0.0, 4.0 * self.step_s, ends), 0.0, SHARE)
+            return _Rise(self._search.leg((2,), 0.0, _LEVEL_S, ends), 0.0, SHARE)
         low = z < self.heights.clear_m
         share = (EVASIVE if evasive else SHARE) if low else BOTH
         leg = self._search.rise(ends, lowest_m=min(z, self.heights.grip_m), share=share, evasive=evasive and low)

@@ -102,7 +102,9 @@ def test_shoulders_keep_their_rate_when_picks_are_random() -> None:
 
 def test_no_way_leads_near_a_singular_position_when_a_bin_stands_at_the_border_of_reach() -> None:
     home = ToolState.resting(np.array([0.60, 0.0, 0.10, 0.0]))
-    far = FINE.plan_move(home, 10.0, (0.60, -0.53, 0.10))
+    # Joints that turn further than theirs: their range would refuse it before.
+    free = replace(FINE, geometry=DeltaGeometry(joint_min_rad=-3.0, joint_max_rad=3.0))
+    far = free.plan_move(home, 10.0, (0.60, -0.58, 0.10))
     assert isinstance(far, Infeasible)
     assert "singular" in far.reason
     near = FINE.plan_move(home, 10.0, (0.60, -0.40, 0.10))
