@@ -47,6 +47,39 @@ PERMITTED: dict[Motion, frozenset[State]] = {
 """The PackML states in which each motion may happen. A controlled end lets what is in the hand reach its place."""
 
 
+BY_HAND: frozenset[State] = frozenset({State.STOPPED, State.IDLE})
+"""Where a person may move arm and gripper, in mode Manual alone."""
+
+WORD_AGE_S = 0.3
+"""Older than this the supervisor's word on the state, which comes ten times a second, allows nothing."""
+
+
+def by_hand(state: State, mode: int) -> bool:
+    """Somebody may move things by hand."""
+    return mode == Mode.MANUAL and state in BY_HAND
+
+
+def goal_refusal(state: State | None, mode: int, *, ours: bool, word_age_s: float) -> str | None:
+    """Why a goal to a device is not carried out; None where it may be.
+
+    Args:
+        state, mode: of the cell by the supervisor's newest word; None: there was none yet.
+        ours: the cell itself has sent it.
+        word_age_s: of that word.
+    """
+    if state is None or not word_age_s <= WORD_AGE_S:
+        return "no fresh word of the supervisor on the cell's state"
+    if state in (State.ABORTING, State.ABORTED):
+        return f"nothing moves in {state.title}"
+    if by_hand(state, mode):
+        return None
+    if not ours:
+        return f"it is not the cell's own, and the cell is in {state.title}, not in mode Manual"
+    if mode != Mode.PRODUCE or state not in PERMITTED[Motion.HOME]:
+        return f"no motion in {state.title}"
+    return None
+
+
 class Permission(enum.IntEnum):
     """What the pick sequence may do: nothing at all, finish what it has begun, or begin."""
 

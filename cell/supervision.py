@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cell.packml import Event, Machine, Refusal, State, Transition
+from cell.packml import Event, Machine, Mode, Refusal, State, Transition
+from cell.safety import by_hand
 
 BELT_RUNS = frozenset({State.STARTING, State.UNHOLDING, State.UNSUSPENDING, State.EXECUTE})
 """States in which the belt is to move."""
@@ -78,6 +79,12 @@ class Supervision:
         self._entered_s = 0.0
         self._suspended_by_itself = False
         self._well_s: float | None = None
+        self._timed_out: str | None = None
+
+    @property
+    def timed_out(self) -> str | None:
+        """The acting state that did not end in time, in words, until somebody clears the cell."""
+        return self._timed_out
 
     @property
     def suspended_by_itself(self) -> bool:
@@ -91,9 +98,21 @@ class Supervision:
 
     def command(self, event: Event, by: str, now_s: float) -> Transition | Refusal:
         """An operator's command; a pending autostart ends with it."""
+        if event is Event.START and self.machine.mode == Mode.MANUAL:
+            words = "Start is possible only in mode Produce or Maintenance, the cell is in mode Manual"
+            return Refusal(self.machine.state, event, words)
         self._pending = []
         self._suspended_by_itself = False
         return self._handle(event, f"{event.title} by {by}", now_s)
+
+    def change_mode(self, mode: int) -> str | None:
+        """An operator's change of the unit mode; returns why it stays, or None. A pending autostart ends with it."""
+        if mode not in set(Mode):
+            return f"there is no mode {mode}"
+        refusal = self.machine.set_mode(mode)
+        if refusal is None:
+            self._pending = []
+        return refusal
 
     def step(self, seen: Observations, now_s: float) -> None:
         """One look at the cell: abort on what must stop it, complete the acting state that is done."""
@@ -125,7 +144,8 @@ class Supervision:
             why = self.machine.reason if state is State.ABORTING or state in ENDING else ""
             self._handle(Event.STATE_COMPLETE, why, now_s)
         elif state in BELT_RUNS | ENDING and state is not State.EXECUTE and now_s - self._entered_s > ACTING_LIMIT_S:
-            self._handle(Event.ABORT, f"{state.title} did not end within {ACTING_LIMIT_S:.0f} s", now_s)
+            self._timed_out = f"{state.title} did not end within {ACTING_LIMIT_S:.0f} s"
+            self._handle(Event.ABORT, self._timed_out, now_s)
 
     def _cause_is_gone(self, seen: Observations, now_s: float) -> bool:
         """For a while, so that a disk on the brink does not start and stop the belt."""
@@ -144,6 +164,8 @@ class Supervision:
         first_s = now_s if self._first_s is None else self._first_s
         if now_s - first_s < GRACE_S and self.machine.state is State.STOPPED:
             return None
+        if by_hand(self.machine.state, self.machine.mode) and not seen.safety_fresh:
+            return "safety inputs are not read"
         in_motion = self.machine.state in IN_MOTION
         if not in_motion:
             return None
@@ -169,4 +191,6 @@ class Supervision:
         result = self.machine.handle(event, reason, now_s)
         if isinstance(result, Transition):
             self._entered_s = now_s
+            if event is Event.CLEAR:
+                self._timed_out = None
         return result

@@ -59,11 +59,16 @@ TOPICS: Final = _by_name(
     Topic("/gripper/state", "sensor_msgs/JointState", depth=10, rate_hz=50.0),
     Topic("/cell/state", "cell_msgs/CellState", depth=1, rate_hz=5.0, transient_local=True),
     Topic("/alarms", "cell_msgs/AlarmArray", depth=1, rate_hz=None, transient_local=True),
+    # Signs of life of the nodes by which something moves: of three nodes, 40 times a second each.
+    Topic("/heartbeats", "std_msgs/Header", depth=10, rate_hz=120.0),
     Topic("/diagnostics", "diagnostic_msgs/DiagnosticArray", depth=10, rate_hz=5.0),
 )
 """Every topic by name."""
 
-SERVICES: Final = (Endpoint("/cell/command", "cell_msgs/StateCommand"),)
+SERVICES: Final = (
+    Endpoint("/cell/command", "cell_msgs/StateCommand"),
+    Endpoint("/alarms/command", "cell_msgs/AlarmCommand"),
+)
 
 ACTIONS: Final = (
     Endpoint("/arm/follow_joint_trajectory", "control_msgs/FollowJointTrajectory"),

@@ -5,6 +5,8 @@ The hardware outlives this process, so that the next run meets the same belt; th
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 
 from cell.cli.beside import Beside
@@ -15,6 +17,7 @@ from cell.cli.simulator import Hardware
 from cell.nodes.figures import FiguresNode
 from cell.nodes.processes import ProcessesNode
 from cell.plugins import NODES, registered
+from cell.urgency import go_before_others
 
 LOOK_S = 0.05
 SIM_GONE = "the simulated hardware is gone"
@@ -40,6 +43,8 @@ class ProcessRun(LiveRun):
     def open(self) -> None:
         beside = self.beside
         self._looked_s = 0.0
+        # Before there are threads, which inherit it.
+        go_before_others()
         # What the nodes need is loaded while the hardware comes up.
         for name in self.plan.own:
             registered(NODES)[name].load()
@@ -57,7 +62,16 @@ class ProcessRun(LiveRun):
         # The first to end: what is judged and shown of a cell that is taken down is of no use.
         self.undo.callback(beside.stop)
 
+    def kill(self, node: str) -> bool:
+        for child in self.beside.processes.children.values():
+            if node in child.program.nodes and child.pid is not None:
+                os.kill(child.pid, signal.SIGKILL)
+                return True
+        return False
+
     def look_after(self) -> None:
+        if self.args.faults is not None and self.beside.sim is not None:
+            self.beside.sim.hear()
         now_s = time.monotonic()
         if now_s - self._looked_s < LOOK_S:
             return

@@ -16,6 +16,7 @@ from cell.cli.processes import Child, Processes, Program, cell_words
 from cell.cli.state import StateFolder
 from cell.config import NodeConfig
 from cell.launching import ProcessLaunch
+from cell.liveness import MOVERS
 from cell.sim_channel import RunningSim
 from cell.simfolder import SimFolder
 
@@ -136,6 +137,8 @@ class Beside:
             {} if page is None else {PAGE_VARIABLE: str(page.fileno())},
             () if page is None else (page.fileno(),),
             respawn=process.respawn,
+            # Control and hardware go before what judges or shows.
+            gives_way=not any(node.name in MOVERS for node in process.nodes),
         )
 
 

@@ -17,8 +17,10 @@ from cell.cmdline import NodeCommand as Words
 from cell.cmdline import parse_node_words
 from cell.config import NodeConfig, Origin, overrides_of, read_params, resolve
 from cell.launching import NodeLaunch
+from cell.liveness import MOVERS
 from cell.plugins import NODES, SIMULATORS, nearest, node_names, registered
 from cell.simfolder import SimFolder
+from cell.urgency import go_before_others, settle
 from perception.errors import InputError
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ def _spin(names: list[str], words: list[str], announcer: Announcer, undo: contex
     import rclpy  # noqa: PLC0415 (after the input is known to be good)
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: PLC0415
 
-    from cell.cli.spinning import VISION, Spinning  # noqa: PLC0415
+    from cell.cli.spinning import VISION, WATCH, Spinning  # noqa: PLC0415
 
     try:
         rclpy.init(args=words)
@@ -88,22 +90,30 @@ def _spin(names: list[str], words: list[str], announcer: Announcer, undo: contex
         raise InputError(str(error).partition(", at ./src")[0]) from None
     undo.callback(rclpy.try_shutdown)
     nodes: dict[str, Node] = {}
+    if any(name in (*WATCH, *MOVERS) for name in names):
+        go_before_others()
     for name in names:
         node: Node = registered(NODES)[name].load()()
         undo.callback(node.destroy_node)
         nodes[name] = node
     page = _serve_page(nodes["status"], undo) if "status" in nodes else {}
-    slow = [node for name, node in nodes.items() if name in VISION]
-    own = [node for node in nodes.values() if node not in slow]
+    apart = {
+        thread: [node for name, node in nodes.items() if name in its]
+        for thread, its in (("vision", VISION), ("supervisor", WATCH))
+    }
+    own = [node for node in nodes.values() if not any(node in group for group in apart.values())]
     if not own:
-        slow, own = [], slow
-    vision = Spinning("vision", slow) if slow else None
-    if vision is not None:
-        undo.callback(vision.close)
+        own = apart.pop("vision") or apart.pop("supervisor")
+    threads = []
+    for thread, group in apart.items():
+        if group:
+            threads.append(Spinning(thread, group))
+            undo.callback(threads[-1].close)
     executor = SingleThreadedExecutor()
     undo.callback(executor.shutdown)
     for node in own:
         executor.add_node(node)
+    settle()
     announcer.tell({"ready": True, **page})
     if page and not announcer.heard:
         print(f"The cell's page: {page['page']}", flush=True)
@@ -111,8 +121,8 @@ def _spin(names: list[str], words: list[str], announcer: Announcer, undo: contex
     try:
         while rclpy.ok():
             executor.spin_once(timeout_sec=SPIN_S)
-            if vision is not None:
-                vision.check()
+            for spinning in threads:
+                spinning.check()
     except ExternalShutdownException:
         return
 

@@ -57,7 +57,12 @@ class Plan:
         speed_mps = next((c.values["speed_mps"] for c in self.configs if "speed_mps" in c.values), 0.2)
         own: dict[str, dict[str, Any]] = {
             "picker": {"ledger": str(ledger), "seed": -1 if seed is None else seed},
-            "supervisor": {"after_crash": crashed, "clear": args.clear, "speed_mps": speed_mps},
+            "supervisor": {
+                "after_crash": crashed,
+                "clear": args.clear,
+                "speed_mps": speed_mps,
+                "alarms": str(ledger.with_name("alarms.sqlite")),
+            },
             "status": {"policy": policy, "simulated": simulated},
         }
         given = {config.name: dict(config.values) for config in self.configs}

@@ -23,6 +23,7 @@ from typing import IO, Any, Final
 
 from cell.announcing import DESCRIPTOR_VARIABLE, PARENT_VARIABLE
 from cell.launching import Respawn
+from cell.urgency import BACKGROUND, give_way
 from perception.errors import InputError
 
 STOP_S: Final = 5.0
@@ -46,6 +47,7 @@ class Program:
         respawn: how it comes back; None: not at all.
         log: a file for its output, which it goes on to write when this process is gone; None: a pipe.
         outlives: it stays when this process is gone.
+        gives_way: nothing moves by it: it runs when nobody else wants to.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Program:
     respawn: Respawn | None = None
     log: Path | None = None
     outlives: bool = False
+    gives_way: bool = False
 
 
 def cell_words(*words: str) -> tuple[str, ...]:
@@ -123,6 +126,7 @@ class Child:
             os.close(writes)
             if not isinstance(output, int):
                 output.close()
+        give_way(self._process.pid, BACKGROUND if program.gives_way else 0)
         self.ready, self._again_s = False, None
         self.starts += 1
         self._relay.hear(reads, self._hear)

@@ -11,6 +11,7 @@ from typing import Any
 
 from cell.cli.beside import Beside
 from cell.cli.command import (
+    existing_file,
     existing_path,
     natural_int,
     output_file,
@@ -26,6 +27,7 @@ from cell.cli.simulator import simulator_of
 from cell.cli.state import StateFolder, default_state
 from cell.cli.wire import add_wire_flag, switch_wire
 from cell.launching import LaunchDescription, configure, default_launch, load_launch, parse_arguments
+from cell.passes import share_key
 from cell.simfolder import STATE_VARIABLE, SimFolder
 from perception.errors import InputError
 
@@ -57,6 +59,9 @@ class RunCommand:
         parser.add_argument("--overkill", type=overkill, help="share of good parts that may be rejected")
         parser.add_argument(
             "--source", type=existing_path, metavar="DIR_OR_VIDEO", help="real images that ride as parts, each once"
+        )
+        parser.add_argument(
+            "--faults", type=existing_file, metavar="FILE.yaml", help="what is to go wrong, and when (docs/faults.md)"
         )
         parser.add_argument("--state", type=Path, metavar="DIR", help="ledger and history")
         parser.add_argument("--clear", action="store_true", help="Clear, Reset and Start after a crash")
@@ -97,11 +102,13 @@ def _plan(args: argparse.Namespace) -> Plan:
     configs = configure(launch, overrides)
     choice = simulator_of(configs)
     if choice is None:
-        for flag in ("source", "seed"):
+        for flag in ("source", "seed", "faults"):
             if getattr(args, flag):
                 raise InputError("is only for a simulated cell, this one has real ports", key=f"--{flag}")
         if args.speed != 1.0:
             raise InputError("a cell with real ports runs at speed 1", key="--speed")
+    elif args.faults is not None:
+        choice.factory.check_faults(args.faults)
     words = [str(file or default_launch()), *(f"{name}:={value}" for name, value in _given(words, launch))]
     plan = Plan(launch, configs, overrides, choice, tuple(words))
     if choice is None or not plan.in_one_process(args):
@@ -141,6 +148,7 @@ def _run(args: argparse.Namespace, plan: Plan, state: StateFolder) -> int:
             file=sys.stderr,
         )
         return ABORTED
+    share_key()
     if not plan.in_one_process(args):
         with Interrupts() as interrupts, contextlib.closing(Beside(args, plan, state, crashed=crashed)) as beside:
             from cell.cli.apart import ProcessRun  # noqa: PLC0415 (while the others start)

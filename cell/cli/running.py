@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
+from cell.casualties import Casualties
 from cell.cli.domain import Alone, Domain
 from cell.cli.ending import Ending
 from cell.cli.graph import Graph, begin
@@ -19,12 +22,13 @@ from cell.cli.interrupts import Interrupts
 from cell.cli.plan import Plan, page_of
 from cell.cli.reporting import Figures, StatusFigures, assemble
 from cell.cli.simulator import Hardware
-from cell.cli.spinning import VISION, Spinning
+from cell.cli.spinning import VISION, WATCH, Spinning
 from cell.cli.state import StateFolder
 from cell.cli.watchdog import Watchdog
 from cell.drivers.registry import Devices, use_devices
 from cell.packml import Event, State
 from cell.report import write_report
+from cell.urgency import settle
 from perception.errors import InputError
 
 if TYPE_CHECKING:
@@ -123,6 +127,18 @@ class Run:
             stands = "; the cell stands in Aborted" if self.crashed else ""
             print(f"reconciled: {reconciled.words}{stands}", flush=True)
 
+    def inject(self, executor: SingleThreadedExecutor) -> None:
+        """Let happen what ``--faults`` says; what concerns the controller happens to this process's nodes."""
+        if self.args.faults is None or self.hardware is None:
+            return
+        casualties = Casualties(self.graph.nodes, executor, die=_die, kill=self.kill)
+        self.undo.callback(casualties.close)
+        self.hardware.inject(self.args.faults, casualties)
+
+    def kill(self, node: str) -> bool:
+        """Kill the process of a node that lives elsewhere; False where there is none."""
+        return False
+
     def end_by(self) -> None:
         """Know when the run is over."""
         args = self.args
@@ -193,6 +209,7 @@ class LockstepRun(Run):
             message.clock.sec, message.clock.nanosec = divmod(now_ns, 1_000_000_000)
             teller.publish(message)
 
+        self.inject(executor)
         began_s, wall_began_s = simulator.clock(), time.perf_counter()
         pace = _pacer(self.args.speed, began_s) if self.args.speed > 0.0 else None
         try:
@@ -203,7 +220,7 @@ class LockstepRun(Run):
 
 
 class LiveRun(Run):
-    """Real time: control on this thread, pictures on one of their own, each port on one of its own.
+    """Real time: control on this thread, the supervisor, pictures and each port on one of their own.
 
     Attributes:
         interrupts: entered; the run ends in order when a signal comes.
@@ -217,22 +234,26 @@ class LiveRun(Run):
         control = SingleThreadedExecutor()
         self.undo.callback(control.shutdown)
         for name, node in self.graph.nodes.items():
-            if name not in VISION:
+            if name not in (*VISION, *WATCH):
                 control.add_node(node)
-        slow = [node for name, node in self.graph.nodes.items() if name in VISION]
-        vision = Spinning("vision", slow) if slow else None
-        if vision is not None:
-            self.undo.callback(vision.close)
+        settle()
+        threads = []
+        for thread, its in (("vision", VISION), ("supervisor", WATCH)):
+            nodes = [node for name, node in self.graph.nodes.items() if name in its]
+            if nodes:
+                threads.append(Spinning(thread, nodes))
+                self.undo.callback(threads[-1].close)
         watchdog = Watchdog(self.graph["supervisor"])
         self.undo.callback(watchdog.close)
+        self.inject(control)
         self.devices.start()
         began_s, wall_began_s = self.graph["supervisor"].now_s, time.perf_counter()
         try:
             self.interrupts.listen()
             while not self.ending():
                 control.spin_once(timeout_sec=0.05)
-                if vision is not None:
-                    vision.check()
+                for spinning in threads:
+                    spinning.check()
                 self.look_after()
                 watchdog.look()
         except KeyboardInterrupt:
@@ -259,6 +280,11 @@ def tell_page(url: str, login: str | None) -> None:
     """Where the page is, and how to log in."""
     print(f"The cell's page: {url}", flush=True)
     print(f"Log in as engineer, once, on this machine: {login}", flush=True)
+
+
+def _die() -> None:
+    """As a loss of power: nothing is closed, nothing is said."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _shut_down() -> None:

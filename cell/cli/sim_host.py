@@ -19,6 +19,7 @@ from cell.config import NodeConfig
 from cell.launching import NodeLaunch
 from cell.sim_channel import SimServer
 from cell.simfolder import STATE_VARIABLE, SimFolder, SimInfo
+from cell.urgency import HARDWARE, go_before_others, settle
 
 SWITCH_S = 0.0005
 STEP_S = 0.1
@@ -88,10 +89,13 @@ class SimHost:
         home = folder.path.stat().st_ino
         server: SimServer | None = None
         try:
+            # It stands in for devices, which nobody keeps waiting.
+            go_before_others(HARDWARE)
             simulator.start(folder.ports)
             if self._domain is not None:
                 self._joined = _Joined(self._nodes, self._domain.number)
             server = SimServer(folder, simulator, self._join, self._leave)
+            settle()
             folder.tell(self._info)
             self._announcer.tell({"ready": True})
             while not server.stopped:

@@ -11,6 +11,9 @@ from rclpy.node import Node
 VISION = ("camera", "sim_camera", "detector")
 """Nodes that take milliseconds for a picture, in which others must not wait."""
 
+WATCH = ("supervisor",)
+"""Who sees that another node hangs must not hang with it."""
+
 JOIN_S = 5.0
 
 

@@ -95,7 +95,7 @@ def _node(node: str, choices: Choices) -> Iterator[str]:
         }
         if choices.simulated:
             # Emulated devices share the processors with everything else.
-            given |= {"inputs_age_s": 1.0, "loss_s": 0.6}
+            given |= {"inputs_age_s": 0.25, "loss_s": 0.2}
     devices = {PLACE_OF[device.role]: device for device in choices.devices}
     for key in schema.model_fields:
         if f"{node}.{key}" in devices:

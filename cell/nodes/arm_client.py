@@ -12,8 +12,10 @@ from rclpy.action import ActionClient
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+from unique_identifier_msgs.msg import UUID
 
 from cell.nodes.node import seconds, stamp_of
+from cell.passes import goal_id
 from cell.pick_types import ArmGoal, ArmView, GoalState
 
 JOINTS = ("shoulder_1", "shoulder_2", "shoulder_3", "wrist_yaw")
@@ -56,7 +58,7 @@ class ArmClient:
         ]
         message = FollowJointTrajectory.Goal(trajectory=JointTrajectory(joint_names=list(JOINTS), points=points))
         message.trajectory.header.stamp = stamp_of(trajectory.start_s)
-        future = self._client.send_goal_async(message)
+        future = self._client.send_goal_async(message, goal_uuid=UUID(uuid=list(goal_id())))
         future.add_done_callback(lambda done: self._on_answer(goal.number, done.result()))
 
     def refuse(self, goal: ArmGoal, reason: str) -> None:

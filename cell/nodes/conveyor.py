@@ -9,6 +9,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
+from cell.conditions import CAUSE
 from cell.drivers.interfaces import Conveyor, Encoder
 from cell.drivers.registry import process_devices
 from cell.nodes import belt
@@ -25,6 +26,8 @@ RESETS, RESET_S = 3, 0.3
 
 class ConveyorNode(CellNode):
     """Publishes /conveyor/state with every new encoder reading and lets the drive follow /cell/state."""
+
+    MOVES = True
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("conveyor", **kwargs)
@@ -76,6 +79,7 @@ class ConveyorNode(CellNode):
         self._commanded = wanted
 
     def _step(self) -> None:
+        self.report_change()
         if self._resets:
             self._clear_trip()
         reading = self._encoder.encoder
@@ -97,7 +101,9 @@ class ConveyorNode(CellNode):
         lines = []
         for role, device in (("drive", self._drive), ("encoder", self._encoder)):
             error = device.error if device.error is not None else (None if device.connected else "does not answer")
-            lines.append(status(role, OK if error is None else ERROR, error or "connected"))
+            cause = "device_fault" if device.connected else "device_lost"
+            values: dict[str, object] = {} if error is None else {CAUSE: cause}
+            lines.append(status(role, OK if error is None else ERROR, error or "connected", values))
         drive = self._drive.status
         if drive is not None:
             lines[0].values.extend(

@@ -12,8 +12,10 @@ from rclpy.task import Future
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
+from cell.conditions import CAUSE
 from cell.drivers.interfaces import Gripper, Reading, Vacuum
 from cell.drivers.registry import process_devices
+from cell.nodes.doorman import Doorman
 from cell.nodes.fingers import FingerHand
 from cell.nodes.node import ERROR, OK, WARN, CellNode, stamp_of, status
 from cell.nodes.suction import SuctionHand, SuctionSettings
@@ -79,10 +81,15 @@ class GripperNode(CellNode):
             goal_callback=self._accept,
             cancel_callback=lambda _goal: CancelResponse.ACCEPT,
         )
+        self._doorman = Doorman(self)
         self.create_timer(PERIOD_S, self._step)
 
     def _accept(self, goal: Any) -> GoalResponse:
         command = goal.command
+        refusal = self._doorman.refusal(command.header.frame_id)
+        if refusal is not None:
+            self.get_logger().warning(f"goal refused: {refusal}")
+            return GoalResponse.REJECT
         well_formed = len(command.position) == 1 and len(command.velocity) <= 1 and len(command.effort) <= 1
         return GoalResponse.ACCEPT if well_formed and self._hand.activated else GoalResponse.REJECT
 
@@ -107,6 +114,7 @@ class GripperNode(CellNode):
         return result
 
     def _step(self) -> None:
+        self.report_change()
         reading = self._hand.reading
         if reading is None or reading.stamp_s <= self._published_s:
             return
@@ -128,7 +136,8 @@ class GripperNode(CellNode):
         """One line: connected and activated, or the device's fault."""
         reading = self._hand.reading
         if self._gripper.error is not None or not self._gripper.connected:
-            return [status("gripper", ERROR, self._gripper.error or "does not answer")]
+            cause = "device_fault" if self._gripper.connected else "device_lost"
+            return [status("gripper", ERROR, self._gripper.error or "does not answer", {CAUSE: cause})]
         if reading is None or not reading.value.activated:
             return [status("gripper", WARN, "activating")]
         return [status("gripper", OK, "activated", self._hand.figures(reading))]

@@ -7,8 +7,10 @@ from typing import Any
 from builtin_interfaces.msg import Time as TimeMsg
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
+from std_msgs.msg import Header
 
 from cell.drivers.registry import DeviceSpec
+from cell.liveness import BEAT_S
 
 HEARTBEAT_S = 0.2
 OK = DiagnosticStatus.OK
@@ -20,12 +22,24 @@ class CellNode(Node):
     """A node that reads its parameters with defaults and reports its health five times a second.
 
     Subclasses override ``health`` and add their own wiring; ``kwargs`` are those of ``rclpy.node.Node``.
+
+    Attributes:
+        MOVES: something moves by this node: it also gives a sign of life on /heartbeats every ``BEAT_S``.
     """
+
+    MOVES = False
 
     def __init__(self, name: str, **kwargs: Any) -> None:
         super().__init__(name, automatically_declare_parameters_from_overrides=True, **kwargs)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._heartbeat = self.create_timer(HEARTBEAT_S, self.report_health)
+        self._reported: tuple[tuple[str, bytes], ...] = ()
+        if self.MOVES:
+            self._beats = self.create_publisher(Header, "/heartbeats", 10)
+            self._beat_timer = self.create_timer(BEAT_S, self._beat)
+
+    def _beat(self) -> None:
+        self._beats.publish(Header(stamp=self.now_msg(), frame_id=self.get_name()))
 
     def setting(self, name: str, default: Any) -> Any:
         """The parameter's value, or the default where no launch or params file sets it."""
@@ -71,7 +85,13 @@ class CellNode(Node):
         message = DiagnosticArray()
         message.header.stamp = self.now_msg()
         message.status = self.health()
+        self._reported = tuple((line.name, line.level) for line in message.status)
         self._diagnostics.publish(message)
+
+    def report_change(self) -> None:
+        """Publish the heartbeat early where something in it has become well or ceased to be."""
+        if tuple((line.name, line.level) for line in self.health()) != self._reported:
+            self.report_health()
 
 
 def status(name: str, level: bytes, message: str, values: dict[str, object] | None = None) -> DiagnosticStatus:

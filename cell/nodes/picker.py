@@ -20,6 +20,7 @@ from cell.nodes.node import OK, WARN, CellNode, seconds, status
 from cell.odometry import Odometry
 from cell.packml import State
 from cell.part_types import recipe_for
+from cell.passes import issue
 from cell.pick_types import (
     BeltView,
     GripperRequest,
@@ -197,6 +198,7 @@ class PickerNode(CellNode):
 
     def _command(self, request: GripperRequest | SuctionRequest) -> None:
         goal = suction.goal(request) if isinstance(request, SuctionRequest) else fingers.goal(request)
+        goal.command.header.frame_id = issue()
         self._gripper.send_goal_async(goal)
 
     def _end(self, outcome: PickOutcome, now_s: float) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
+from cell.conditions import CAUSE
 from cell.nodes.node import ERROR, OK, CellNode, status
 
 Away = Callable[[], Iterable[tuple[str, str]]]
@@ -26,5 +27,5 @@ class ProcessesNode(CellNode):
 
     def health(self) -> list[DiagnosticStatus]:
         """One line for each node that is away; the node's own heartbeat says when it is back."""
-        gone = [status(name, ERROR, words) for name, words in self._away()]
+        gone = [status(name, ERROR, words, {CAUSE: "node_silent"}) for name, words in self._away()]
         return [*gone, status("processes", OK, "running" if not gone else f"{len(gone)} nodes away")]

@@ -20,7 +20,18 @@ class Alarm:
     acknowledged: bool
     raised: builtin_interfaces.msg.Time
     message: str
-    def __init__(self, *, key: str = ..., priority: int = ..., active: bool = ..., acknowledged: bool = ..., raised: builtin_interfaces.msg.Time = ..., message: str = ...) -> None: ...
+    shelved: bool
+    shelved_until: builtin_interfaces.msg.Time
+    comment: str
+    by: str
+    latched: bool
+    first_out: bool
+    count: int
+    standing: bool
+    message_ko: str
+    advice: str
+    advice_ko: str
+    def __init__(self, *, key: str = ..., priority: int = ..., active: bool = ..., acknowledged: bool = ..., raised: builtin_interfaces.msg.Time = ..., message: str = ..., shelved: bool = ..., shelved_until: builtin_interfaces.msg.Time = ..., comment: str = ..., by: str = ..., latched: bool = ..., first_out: bool = ..., count: int = ..., standing: bool = ..., message_ko: str = ..., advice: str = ..., advice_ko: str = ...) -> None: ...
     @classmethod
     def get_fields_and_field_types(cls) -> dict[str, str]: ...
 
@@ -31,7 +42,9 @@ class AlarmArray:
     def alarms(self) -> list[Alarm]: ...
     @alarms.setter
     def alarms(self, value: Sequence[Alarm]) -> None: ...
-    def __init__(self, *, header: std_msgs.msg.Header = ..., alarms: Sequence[Alarm] = ...) -> None: ...
+    flood: bool
+    recent: int
+    def __init__(self, *, header: std_msgs.msg.Header = ..., alarms: Sequence[Alarm] = ..., flood: bool = ..., recent: int = ...) -> None: ...
     @classmethod
     def get_fields_and_field_types(cls) -> dict[str, str]: ...
 

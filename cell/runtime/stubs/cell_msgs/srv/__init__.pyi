@@ -4,11 +4,55 @@ from typing import Any, ClassVar, TypeAlias
 
 import service_msgs.msg
 
+class AlarmCommand_Request:
+    ACKNOWLEDGE: ClassVar[int]
+    SHELVE: ClassVar[int]
+    UNSHELVE: ClassVar[int]
+    SLOT_TYPES: ClassVar[tuple[Any, ...]]
+    command: int
+    key: str
+    duration_s: float
+    comment: str
+    by: str
+    def __init__(self, *, command: int = ..., key: str = ..., duration_s: float = ..., comment: str = ..., by: str = ...) -> None: ...
+    @classmethod
+    def get_fields_and_field_types(cls) -> dict[str, str]: ...
+
+class AlarmCommand_Response:
+    SLOT_TYPES: ClassVar[tuple[Any, ...]]
+    accepted: bool
+    message: str
+    def __init__(self, *, accepted: bool = ..., message: str = ...) -> None: ...
+    @classmethod
+    def get_fields_and_field_types(cls) -> dict[str, str]: ...
+
+class AlarmCommand_Event:
+    SLOT_TYPES: ClassVar[tuple[Any, ...]]
+    info: service_msgs.msg.ServiceEventInfo
+    @property
+    def request(self) -> list[AlarmCommand_Request]: ...
+    @request.setter
+    def request(self, value: Sequence[AlarmCommand_Request]) -> None: ...
+    @property
+    def response(self) -> list[AlarmCommand_Response]: ...
+    @response.setter
+    def response(self, value: Sequence[AlarmCommand_Response]) -> None: ...
+    def __init__(self, *, info: service_msgs.msg.ServiceEventInfo = ..., request: Sequence[AlarmCommand_Request] = ..., response: Sequence[AlarmCommand_Response] = ...) -> None: ...
+    @classmethod
+    def get_fields_and_field_types(cls) -> dict[str, str]: ...
+
+class AlarmCommand:
+    Request: TypeAlias = AlarmCommand_Request
+    Response: TypeAlias = AlarmCommand_Response
+    Event: TypeAlias = AlarmCommand_Event
+
 class StateCommand_Request:
+    CHANGE_MODE: ClassVar[int]
     SLOT_TYPES: ClassVar[tuple[Any, ...]]
     command: int
     by: str
-    def __init__(self, *, command: int = ..., by: str = ...) -> None: ...
+    mode: int
+    def __init__(self, *, command: int = ..., by: str = ..., mode: int = ...) -> None: ...
     @classmethod
     def get_fields_and_field_types(cls) -> dict[str, str]: ...
 
@@ -18,7 +62,8 @@ class StateCommand_Response:
     message: str
     state: int
     state_name: str
-    def __init__(self, *, accepted: bool = ..., message: str = ..., state: int = ..., state_name: str = ...) -> None: ...
+    mode: int
+    def __init__(self, *, accepted: bool = ..., message: str = ..., state: int = ..., state_name: str = ..., mode: int = ...) -> None: ...
     @classmethod
     def get_fields_and_field_types(cls) -> dict[str, str]: ...
 
