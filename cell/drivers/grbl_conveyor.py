@@ -97,9 +97,9 @@ class GrblConveyor:
         self._backwards = False
         self._alarm = 0
         self._refused: str | None = None
-        # The speed that the belt is to have, and until when the pieces that were sent last.
+        # The speed that the belt is to have, and where on the axis the pieces that were sent end.
         self._wanted_mps = 0.0
-        self._fed_until_s = 0.0
+        self._fed_to_mm: float | None = None
         self._urgent = b""
         self._cancelling = False
         self._unlock = False
@@ -225,20 +225,24 @@ class GrblConveyor:
         if self.connected:
             if self._unlock and self._alarm and self._lines.pending == 0 and SOFT_RESET not in out:
                 out += self._line("$X", self._on_unlocked)
-            out += self._pieces(now)
+            out += self._pieces()
         return out, self._due_s
 
-    def _pieces(self, now: float) -> bytes:
+    def _pieces(self) -> bytes:
         out = b""
         wanted_mps = self._wanted_mps
         if wanted_mps == 0.0 or self._alarm or self._unlock:
             return out
-        self._fed_until_s = max(self._fed_until_s, now)
-        while self._fed_until_s - now < self._ahead_s and self._lines.pending < MOST_PENDING:
-            way = wanted_mps * self._piece_s * self._mm_per_m
-            feed = round(abs(wanted_mps * self._mm_per_m) * 60.0)
-            out += self._line(f"$J=G91 G21 X{way:.4f} F{feed}", self._on_piece)
-            self._fed_until_s += self._piece_s
+        assert self._report is not None
+        at_mm = self._report[0].position_mm
+        fed_to_mm = at_mm if self._fed_to_mm is None else self._fed_to_mm
+        way_mm = wanted_mps * self._piece_s * self._mm_per_m
+        ahead_mm = abs(wanted_mps * self._ahead_s * self._mm_per_m)
+        feed = round(abs(wanted_mps * self._mm_per_m) * 60.0)
+        while abs(fed_to_mm - at_mm) < ahead_mm and self._lines.pending < MOST_PENDING:
+            out += self._line(f"$J=G91 G21 X{way_mm:.4f} F{feed}", self._on_piece)
+            fed_to_mm += way_mm
+        self._fed_to_mm = fed_to_mm
         return out
 
     def _line(self, text: str, on_answer: Callable[[int], None]) -> bytes:
@@ -253,7 +257,7 @@ class GrblConveyor:
             self._urgent += JOG_CANCEL
 
     def _on_version_answer(self, error: int) -> None:
-        if self._version is None:
+        if self._version is None and self._stranger is None:
             self._stranger = f"answers, but not as Grbl 1.1 does (error {error} to $I)"
 
     def _on_unlocked(self, error: int) -> None:
@@ -304,11 +308,11 @@ class GrblConveyor:
         # In front of what waits: a character that is obeyed at once. Pieces that are still under way are answered.
         self._urgent = JOG_CANCEL
         self._cancelling = True
-        self._fed_until_s = 0.0
+        self._fed_to_mm = None
 
     def _forget_motion(self) -> None:
         self._wanted_mps = 0.0
-        self._fed_until_s = 0.0
+        self._fed_to_mm = None
         self._lines.forget()
 
     def _fresh(self) -> bool:

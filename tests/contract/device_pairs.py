@@ -210,8 +210,8 @@ class PairBench:
         elif pair.serial:
             self.hall.attach(LINE, self.device)
         else:
-            bits = 11 if pair.model == "ls_ig5a" else 10
-            self.slave = RtuSlave(pair.unit, self.device, baudrate=pair.baudrate, bits_per_character=bits)
+            # The line in memory carries 10 bits a character, whatever the driver makes of its own.
+            self.slave = RtuSlave(pair.unit, self.device, baudrate=pair.baudrate)
             self.hall.attach(LINE, self.slave, baudrate=pair.baudrate)
         links.use(self.hall)
         self.devices = Devices(lambda: self.now_s, threaded=False)
