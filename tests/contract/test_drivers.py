@@ -201,6 +201,7 @@ def test_stop_goes_first_when_a_run_waits(pair: PairBench) -> None:
 @every
 def test_another_device_is_refused_and_not_commanded_when_it_answers_instead(pair: PairBench) -> None:
     pair.ready()
+    pair.run(1.0)
     pair.hall.unplug(LINE)
     pair.run(0.5)
     commands = pair.exchange()
