@@ -26,7 +26,8 @@ class DoctorCommand:
     example = (
         "cell doctor my-cell/cell.launch.yaml\n"
         "cell doctor --only devices --only clock\n"
-        "cell doctor --bundle help.zip    # config, versions, alarms, logs, ledger, without secrets"
+        "cell doctor --bundle help.zip    # config, versions, alarms, logs, ledger, without secrets\n"
+        "cell doctor --capture wire.txt --seconds 20    # every byte on the lines of the running cell"
     )
 
     def configure(self, parser: argparse.ArgumentParser) -> None:
@@ -40,6 +41,15 @@ class DoctorCommand:
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
         parser.add_argument("--bundle", type=output_file, metavar="OUT.zip", help="write what others need to help")
+        parser.add_argument(
+            "--capture",
+            type=output_file,
+            metavar="FILE",
+            help="record what goes over the wires, of the running cell or of the config's ports, and nothing else",
+        )
+        parser.add_argument(
+            "--seconds", type=positive_float, default=10.0, metavar="S", help="how long, for the capture (10 s)"
+        )
         parser.add_argument(
             "--parts", type=natural_int, default=500, metavar="N", help="of the ledger's newest, in the bundle (500)"
         )
@@ -61,6 +71,11 @@ class DoctorCommand:
         os.environ[STATE_VARIABLE] = str(state)
         try:
             patient = patient_of(None if file is None else Path(file), parse_arguments(words), state)
+            if args.capture is not None:
+                from cell.commissioning.wire import record  # noqa: PLC0415 (only with one)
+
+                print(record(patient, args.capture, args.seconds, lambda words: print(words, file=sys.stderr)))
+                return 0
             for finding in examine(patient, args.only):
                 if not args.json:
                     print(line(finding), flush=True)

@@ -201,7 +201,8 @@ class Bus:
             if link is None:
                 self._take_in(now)
                 return None if self._closed else self._reopen_s
-        waiting = link.in_waiting if readable else 0
+        # Whoever waited may have been kept from the processor: nothing is given up that has come meanwhile.
+        waiting = link.in_waiting if readable or self._master.awaiting else 0
         data = link.read(waiting) if waiting else b""
         if data:
             if self._tap is not None:

@@ -7,9 +7,10 @@ import logging
 import os
 import select
 import threading
+from collections.abc import Callable
 from typing import Protocol, cast
 
-from cell.drivers.bus import Bus
+from cell.drivers.links import ByteLink
 
 LOG = logging.getLogger(__name__)
 
@@ -26,13 +27,31 @@ class WaitableLink(Protocol):
     def fileno(self) -> int: ...
 
 
+class PolledBus(Protocol):
+    """What a thread needs of a bus."""
+
+    name: str
+    clock: Callable[[], float]
+
+    @property
+    def link(self) -> ByteLink | None: ...
+
+    def poll(self, now: float, readable: bool = True) -> float | None: ...
+
+    def on_wake(self, wake: Callable[[], None] | None) -> None: ...
+
+    def close(self) -> None: ...
+
+    def fail(self, reason: str) -> None: ...
+
+
 class BusThread:
     """Polls a bus in real time: sleeps until bytes come, something is submitted, or its deadline passes."""
 
     # Longest sleep; a port that vanishes without a word is noticed by the time-outs before that.
     MAX_WAIT_S = 0.5
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: PolledBus) -> None:
         self._bus = bus
         self._stop = threading.Event()
         self._late_s = 0.0

@@ -15,12 +15,14 @@ from typing import Any, cast
 
 from cell.drivers.bus import Bus
 from cell.drivers.bus_thread import BusThread
+from cell.drivers.capture import CaptureRequest, CaptureWatch
 from cell.drivers.interfaces import Device
 from cell.drivers.links import TCP_SCHEME, ByteLink, speaks_tcp
 from cell.drivers.modbus import REPLY_TIMEOUT_S
 from cell.drivers.serial_port import SerialPort
 from cell.drivers.spec import DeviceSpec, Options
 from cell.drivers.stream import StreamBus
+from cell.simfolder import default_state
 from perception.errors import InputError
 
 __all__ = ["DeviceSpec", "Devices", "process_devices", "use_devices"]
@@ -117,6 +119,7 @@ class Devices:
         self._ports: dict[str, _Port] = {}
         self._opened: dict[tuple[str, int], tuple[DeviceSpec, Device]] = {}
         self._started = False
+        self._watch: CaptureWatch | None = None
 
     @property
     def buses(self) -> dict[str, AnyBus]:
@@ -188,12 +191,18 @@ class Devices:
         """Start the buses' threads, if there are to be any; a port that is opened later starts at once."""
         self._started = self.threaded
         if self.threaded:
+            if self._watch is None:
+                self._watch = CaptureWatch(CaptureRequest(default_state()), lambda: dict(self.buses))
+                self._watch.start()
             for port in self._ports.values():
                 if port.thread is None:
                     self._run(port)
 
     def close(self) -> None:
         """Stop the threads and give the ports back. Callable twice."""
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
         for port in self._ports.values():
             if port.thread is not None:
                 port.thread.stop()

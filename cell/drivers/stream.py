@@ -109,7 +109,7 @@ class StreamBus:
         if self._wake is not None:
             self._wake()
 
-    def poll(self, now: float) -> float | None:
+    def poll(self, now: float, readable: bool = True) -> float | None:
         """Do everything that is due by ``now``; returns when to call again (``now`` itself: at once)."""
         try:
             with self.lock:
