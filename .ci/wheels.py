@@ -30,7 +30,7 @@ MACHINES = ("x86_64", "aarch64")
 GLIBC = "2.34"
 """Of the oldest systems that are meant: Ubuntu 22.04 has 2.35, Debian 12 has 2.36, RHEL 9 has 2.34."""
 GLIBCS = ("2.17", "2.28", "2.31", "2.34")
-EXTRAS = ("dds", "openvino", "sim", "bench", "train")
+EXTRAS = ("dds", "openvino", "parquet", "sim", "bench", "train")
 LOCKS = {"train": "requirements-train.lock"}
 UNLOCKED = {"train": r"torch|torchvision|triton|cuda-.*|nvidia-.*"}
 """Chosen by the Makefile, because their builds differ by machine."""

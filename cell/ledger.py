@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from cell.accounts import Fate, Tally
 from cell.ledger_room import Room
 from cell.ledger_schema import PartRecord, prepare, reconcile, records
-from cell.ledger_writer import Ack, LedgerError, LedgerWriter, Write
+from cell.ledger_writer import Ack, LedgerError, LedgerWriter, Line, Write
 from cell.reconciliation import Key, Reconciliation
 from perception.errors import InputError
 
@@ -139,6 +138,7 @@ class Ledger:
         views: int = 0,
         model_hash: str = "",
         place: tuple[float, float, float, float] | None = None,
+        picture: tuple[float, str] | None = None,
         told: Callable[[Ack], None] | None = None,
     ) -> Ack:
         """A part has entered. ``told`` is called with the settled acknowledgement, from the writer's thread if there
@@ -150,15 +150,14 @@ class Ledger:
             verdict: ``pending`` for one that ``judge`` is still to be called for.
             score, defects, views, model_hash: what the verdict rests on.
             place: x and y in belt coordinates, length and width, m; where the next run looks for it after a crash.
+            picture: the camera's stamp of its newest view (s), and a file in which it is kept, or nothing.
             told: called when the write is settled.
 
         Raises:
             LedgerError: this and every other write, without a thread: the line is refused, or the disk refuses for now.
         """
         values = (at_s, verdict, score, json.dumps(list(defects)), views, model_hash)
-        lines: tuple[tuple[str, tuple[Any, ...]], ...] = (("part", values),)
-        if place is not None:
-            lines = (*lines, ("sighting", place))
+        lines = (("part", values), *_seen(place, picture))
         return self._submit(Write(self._key(part_id), lines, told=told))
 
     def judge(
@@ -171,13 +170,12 @@ class Ledger:
         views: int = 0,
         model_hash: str = "",
         place: tuple[float, float, float, float] | None = None,
+        picture: tuple[float, str] | None = None,
         told: Callable[[Ack], None] | None = None,
     ) -> Ack:
         """The verdict on a part that entered without one."""
         values = (verdict, score, json.dumps(list(defects)), views, model_hash)
-        lines: tuple[tuple[str, tuple[Any, ...]], ...] = (("verdict", values),)
-        if place is not None:
-            lines = (*lines, ("sighting", place))
+        lines = (("verdict", values), *_seen(place, picture))
         return self._submit(Write(self._key(part_id), lines, told=told))
 
     def decide(
@@ -202,10 +200,26 @@ class Ledger:
         at_s: float,
         *,
         grip_width_m: float | None = None,
+        current_a: float | None = None,
+        pressure_pa: float | None = None,
+        tries: int = 1,
         told: Callable[[Ack], None] | None = None,
     ) -> Ack:
-        """The part is in the hand. Its place may begin only once this is durable."""
-        return self._submit(Write(self._key(part_id), (("picked", (at_s, grip_width_m)),), told=told))
+        """The part is in the hand, and what proves it: width, motor current, or the cup's pressure (absolute); after
+        how many tries. Its place may begin only once this is durable."""
+        lines: tuple[Line, ...] = (
+            ("picked", (at_s, grip_width_m)),
+            ("grip", (current_a, pressure_pa, tries)),
+        )
+        return self._submit(Write(self._key(part_id), lines, told=told))
+
+    def take_energy(self, part_id: int, energy_j: float) -> Ack:
+        """What the cell has taken from the mains for a part."""
+        return self._submit(Write(self._key(part_id), (("energy", (energy_j,)),)))
+
+    def acknowledge(self, part_id: int, at_s: float, *, what: str, by_whom: str) -> Ack:
+        """Somebody has taken note of what happened to a part; only the first time of each ``what`` counts."""
+        return self._submit(Write(self._key(part_id), (("acknowledgement", (at_s, what, by_whom)),)))
 
     def close_part(
         self,
@@ -335,3 +349,10 @@ class Ledger:
 
     def _submit(self, write: Write) -> Ack:
         return self._writer.submit(write)
+
+
+def _seen(place: tuple[float, float, float, float] | None, picture: tuple[float, str] | None) -> Iterator[Line]:
+    if place is not None:
+        yield "sighting", place
+    if picture is not None:
+        yield "picture", picture

@@ -2,8 +2,8 @@
 
 A part has one row, its place on the belt, its picture, any number of decisions, at most one mark that it was picked
 with what proves it, the energy that it took, what people have acknowledged of it, and one fate, which nothing can
-change. What a run finds open of an earlier one it writes down as a reconciliation. The view ``record`` joins all of that
-to one line a part. Lines go only with a run that has been archived.
+change. What a run finds open of an earlier one it writes down as a reconciliation. The view ``record`` joins all of
+that to one line a part. Lines go only with a run that has been archived.
 """
 
 from __future__ import annotations

@@ -21,6 +21,10 @@ _UNFIT = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingErr
 """What a line itself is to blame for; everything else is the disk's fault and is tried again."""
 
 
+Line = tuple[str, tuple[Any, ...]]
+"""A kind of line (of ``cell.ledger_schema.INSERT``) and what follows the part's key."""
+
+
 class LedgerError(RuntimeError):
     """A line could not be written or does not fit what stands in the ledger.
 
@@ -51,7 +55,7 @@ class Write:
     """Statements that belong together, each with what follows the part's key."""
 
     key: Key
-    lines: tuple[tuple[str, tuple[Any, ...]], ...]
+    lines: tuple[Line, ...]
     ack: Ack = field(default_factory=Ack)
     told: Callable[[Ack], None] | None = None
 
