@@ -24,6 +24,8 @@ from cell.ledger_writer import Ack, LedgerError, LedgerWriter, Line, Write
 from cell.reconciliation import Key, Reconciliation
 from perception.errors import InputError
 
+__all__ = ["Ack", "Ledger", "LedgerError", "ended_badly"]
+
 
 def ended_badly(path: Path) -> bool:
     """Whether the newest run in a ledger had no clean end; False without a file. Changes nothing.
