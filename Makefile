@@ -17,12 +17,13 @@ PAGE_BUILD := tests/unit/hmi/test_page_build.py
 RECIPE := pyproject.toml requirements.lock $(wildcard hatch_build.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test sweep check test-train test-install docs lock bundle resolve clean
+.PHONY: help run install test sweep eval-faults eval-faults-nightly eval-faults-day check test-train test-install docs lock bundle resolve clean
 
 help:
 	@echo 'make run         install into $(VENV) and start the simulated cell (ARGS="--parts 50" passes flags on)'
 	@echo 'make test        install the tools, check the sources, run the tests'
 	@echo 'make sweep       lose the power at every write, kill the controller again and again; long'
+	@echo 'make eval-faults inject every fault in every phase of a pick, 20 seeds; some minutes (-nightly: 100, -day: 24 h of random ones)'
 	@echo 'make check       ruff, mypy, the import contracts, the committed page'
 	@echo 'make test-train  install the training extra into $(TRAIN), run a smoke training'
 	@echo 'make test-install make a bundle, install it with the network off, kill upgrades at every step'
@@ -72,6 +73,19 @@ test: $(VENV)/.tools
 sweep: $(VENV)/.tools
 	@echo "running the long sweeps"
 	@$(VENV)/bin/python -m pytest -s -m sweep tests/restart
+
+# The table goes to build/faults.json. The day goes on where it was left off, in build/faults-day.jsonl.
+eval-faults: $(VENV)/.installed
+	@mkdir -p build
+	@$(VENV)/bin/cell eval faults --seeds 0:20 --json build/faults.json $(ARGS)
+
+eval-faults-nightly: $(VENV)/.installed
+	@mkdir -p build
+	@$(VENV)/bin/cell eval faults --seeds 0:100 --json build/faults-nightly.json $(ARGS)
+
+eval-faults-day: $(VENV)/.installed
+	@mkdir -p build
+	@$(VENV)/bin/cell eval faults --hours 24 --journal build/faults-day.jsonl --json build/faults-day.json $(ARGS)
 
 check: $(VENV)/.tools
 	@echo "ruff"; $(VENV)/bin/ruff check --quiet . && $(VENV)/bin/ruff format --quiet --check .

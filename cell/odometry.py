@@ -12,6 +12,9 @@ from dataclasses import dataclass
 # A latch first read at one poll was set after the poll before; a reading is stamped when its reply is in, some
 # milliseconds after the device took it.
 STROBE_SLACK_S = 0.006
+# Beyond the newest sample the belt goes on at its speed for so long; a belt that brakes is then 4 mm from there. Without
+# an encoder nobody knows where it is, and a part would be taken for another one.
+AHEAD_S = 0.1
 # A latch farther from the interpolated travel than this is not to be believed.
 STROBE_GATE_M = 0.008
 
@@ -49,9 +52,10 @@ class Odometry:
             self._strobes.append((before.stamp_s, sample.stamp_s, sample.strobe_m))
 
     def travel_at(self, stamp_s: float) -> float | None:
-        """Belt travel in metres at a time (s); beyond the newest sample it goes on at its speed.
+        """Belt travel in metres at a time (s); beyond the newest sample it goes on at its speed for ``AHEAD_S``.
 
-        Returns None when there is no sample or the time is older than the oldest one by more than its neighbours' gap.
+        Returns None when there is no sample, or the time is later than that, or older than the oldest sample by more
+        than its neighbours' gap.
         """
         if not self._samples:
             return None
@@ -66,6 +70,8 @@ class Odometry:
 
     def _interpolate(self, stamp_s: float) -> float | None:
         newest = self._samples[-1]
+        if stamp_s - newest.stamp_s > AHEAD_S + 1e-9:
+            return None
         if stamp_s >= newest.stamp_s:
             return newest.travel_m + newest.speed_mps * (stamp_s - newest.stamp_s)
         later = newest

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 from cell.drivers.bus import Bus
-from cell.drivers.modbus import Reply
+from cell.drivers.modbus import Failure, Reply
 
 # A status is old when several turns of its cycle have passed, and in no case before this: one time-out with its resync.
 LEAST_STALE_S = 0.3
 STALE_PERIODS = 5
+# Corrupt replies prove that somebody is there; without a sound one for so long he counts as lost all the same.
+CORRUPT_LOST_S = 0.3
 
 
 class Presence:
@@ -22,11 +26,12 @@ class Presence:
         self._bus = bus
         self._stale_s = max(LEAST_STALE_S, STALE_PERIODS * period_s)
         self._answers = False
+        self._sound_s = -math.inf
         self._reason = "has not answered yet"
 
     @property
     def connected(self) -> bool:
-        """It answered its last cyclic request, and the port is open."""
+        """It answered its last cyclic request, if only by noise for a short while, and the port is open."""
         return self._answers and self._bus.connected
 
     @property
@@ -38,7 +43,11 @@ class Presence:
 
     def heard(self, reply: Reply) -> bool:
         """Take a reply of the cyclic read; True when the device is back after it was away."""
-        was, self._answers = self._answers, reply.ok
+        was = self._answers
+        if reply.ok:
+            self._sound_s = reply.stamp_s
+        noise = reply.failure is Failure.CORRUPT and reply.stamp_s - self._sound_s <= CORRUPT_LOST_S
+        self._answers = reply.ok or (was and noise)
         self._reason = reply.reason
         return reply.ok and not was
 

@@ -84,6 +84,8 @@ def endure(
                 verdicts.append(verdict)
                 here, here_s, simulated_s = here + 1, here_s + verdict.sim_s, simulated_s + verdict.sim_s
                 progress(here, here_s)
+                if simulated_s >= hours * 3600.0:
+                    break
     return gathered(verdicts)
 
 

@@ -118,12 +118,12 @@ _TABLE: Final[dict[tuple[str, Phase], Expectation]] = {
     ),
     **_row(
         "crc_noise", _all(HOLD), _ENDED, _all(HOLD),
-        alarms=("line_noise",), within_s=1.2, stands_s=2.0, fault_s=1.4, operator_s=2.0,
+        alarms=("line_noise",), within_s=1.6, stands_s=2.2, fault_s=1.8, operator_s=2.3,
     ),
     # Fingers that are heard of late may miss their part; what they hold they keep.
     **_row(
         "slow_reply", _all(NONE),
-        {**dict.fromkeys(UP_TO_GRIP, _fates(OPEN, "sorted", "missed")), **dict.fromkeys(WITH_PART, _fates(OPEN, "sorted"))},
+        {**_GOES_ON, **dict.fromkeys(UP_TO_GRIP, _fates(OPEN, "sorted", "missed"))},
         _all(NONE),
         alarms=("line_slow",), fault_s=1.5,
     ),
@@ -160,14 +160,14 @@ _TABLE: Final[dict[tuple[str, Phase], Expectation]] = {
     ),
     **_row("encoder_rollover", _all(NONE), _GOES_ON, _all(NONE)),
     **_row(
-        "vacuum_leak", {**_all(NONE), GRIP: HOLD, CARRY: HOLD},
+        "vacuum_leak", {**_all(NONE), **dict.fromkeys((GRIP, *WITH_PART), HOLD)},
         {
             **dict.fromkeys((IDLE, APPROACH), _fates(OPEN, "sorted", "missed")),
             GRIP: _fates(OPEN, "sorted", "missed", "dropped"),
             **dict.fromkeys(WITH_PART, _fates("sorted", "dropped")),
         },
-        {**_all(NONE), GRIP: "placed slowly, or Hold", CARRY: "placed slowly, or Hold"},
-        alarms=("vacuum_leak", "part_dropped"), quiet=(IDLE, APPROACH, PLACE), within_s=1.0, stands_s=2.0, fault_s=1.5,
+        {**_all(NONE), **dict.fromkeys((GRIP, *WITH_PART), "placed slowly, or Hold")},
+        alarms=("vacuum_leak", "part_dropped"), quiet=(IDLE, APPROACH), within_s=1.0, stands_s=2.0, fault_s=1.5,
         operator_s=2.2,
     ),
     **_row(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -11,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from perception.errors import InputError
-from sim.emulators.line_faults import LineQuality, NoisyLine
 from sim.faults import kinds
+from sim.faults.lines import EvenlyDisturbed
 from sim.faults.phases import PhaseWatch
 
 if TYPE_CHECKING:
@@ -182,8 +181,8 @@ class Injector:
         self.injected.append(one)
         acts: dict[str, Callable[[Any], None]] = {
             "serial_unplug": lambda f: self._bench.unplug(f.line),
-            "crc_noise": lambda f: self._disturb(f.line, LineQuality(flipped=f.share)),
-            "slow_reply": lambda f: self._disturb(f.line, LineQuality(late=f.share, late_s=(f.late_s, 1.5 * f.late_s))),
+            "crc_noise": lambda f: self._disturb(f.line, corrupt=f.share),
+            "slow_reply": lambda f: self._disturb(f.line, late=f.share, late_s=f.late_s),
             "stale_image": lambda f: self._bench.freeze_camera(True),
             "part_dropped": lambda f: self._bench.world.lose_held(),
             "jam": lambda f: self._bench.world.belt.jam(True),
@@ -223,8 +222,8 @@ class Injector:
         else:
             self._controller.end(plain)
 
-    def _disturb(self, line: str, quality: LineQuality) -> None:
-        self._bench.slaves[line].fault = NoisyLine(quality, random.Random(f"{self._seed} {line}").randrange(1 << 30))
+    def _disturb(self, line: str, **shares: float) -> None:
+        self._bench.slaves[line].fault = EvenlyDisturbed(**shares, seed=self._seed)  # type: ignore[arg-type]
 
     def _calm(self, line: str) -> None:
         self._bench.slaves[line].fault = None

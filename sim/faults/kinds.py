@@ -61,20 +61,20 @@ class SerialUnplug(_Lasting):
 
 
 class CrcNoise(_Lasting):
-    """Replies on a line come with a flipped bit."""
+    """Replies on a line come with a flipped bit, so many of them, evenly spread."""
 
     what: Literal["crc_noise"]
     line: Line = "gripper"
-    share: Share = 0.5
+    share: Share = 0.2
 
 
 class SlowReply(_Lasting):
-    """Replies on a line come late, after the master has given them up."""
+    """Replies on a line come late, when the master has given them up; so many of them, evenly spread."""
 
     what: Literal["slow_reply"]
     line: Line = "gripper"
-    share: Share = 0.05
-    late_s: Annotated[float, Strict(), Field(ge=0.01, le=2.0)] = 0.12
+    share: Share = 0.2
+    late_s: Annotated[float, Strict(), Field(ge=0.01, le=2.0)] = 0.06
 
 
 class StaleImage(_Lasting):

@@ -41,6 +41,8 @@ INTO_S: Final = {
 #: Whose turn it is, by seed.
 LINES: Final = ("gripper", "drive", "cabinet")
 NODES: Final = ("detector", "tracker", "policy", "picker", "gripper", "conveyor")
+#: Faults of a suction cup.
+VACUUM: Final = frozenset({"vacuum_leak"})
 #: Nobody is there for so long after a loss of power, or until a crashed process is back, s.
 DEAD_S: Final = 0.3
 #: A part counts as seen when the camera has shown it as a whole this long ago, s.
@@ -106,10 +108,6 @@ def fault_of(case: Case) -> kinds.Fault:
         plain["line"] = LINES[case.seed % len(LINES)]
     elif case.fault == "node_crash":
         plain["node"] = NODES[case.seed % len(NODES)]
-    elif case.fault == "crc_noise":
-        plain["share"] = 0.25
-    elif case.fault == "slow_reply":
-        plain["share"] = 0.12
     elif case.fault == "clock_jump":
         plain["by_s"] = (3600.0, -3600.0, 0.5, -86400.0)[case.seed % 4]
     if wanted.fault_s is not None:
@@ -182,7 +180,7 @@ class Trial:
         bench.start()
         bench.poll_beside("faults", self._injector)
         bench.poll_beside("the referee", self)
-        launch = launch_of()
+        launch = launch_of(self.case)
         try:
             while True:
                 folder = self._folder / f"life{self._run.lives}"
@@ -319,7 +317,10 @@ class Trial:
             self._note_fate()
         run.unbalanced += life.operator.unbalanced
         run.alarms |= {key for key, at_s in life.operator.alarms.items() if at_s >= self._fault_s}
-        happened: list[tuple[float, str]] = [(at_s, state.title) for at_s, state in life.operator.states]
+        happened: list[tuple[float, str]] = [
+            (at_s, f"{state.title} ({why})" if why else state.title)
+            for (at_s, state), why in zip(life.operator.states, life.operator.reasons, strict=True)
+        ]
         happened += [(at_s, f"operator: {event.title}") for at_s, event in life.operator.commands]
         since_s = self._fault_s
         run.trace += [f"{at_s - since_s:+.2f} s {what}" for at_s, what in sorted(happened) if at_s > since_s]
@@ -366,7 +367,7 @@ def bench_of(case: Case) -> SimBench:
         # In pairs, one close behind the other.
         feed = Feed(rate_per_min=60.0, defective_share=0.5, arrivals="batch", batch_size=2)
     return SimBench(
-        {},
+        {"gripper": "robotiq_epick"} if case.fault in VACUUM else {},
         seed=case.seed,
         parts=None,
         source=None,
@@ -376,9 +377,11 @@ def bench_of(case: Case) -> SimBench:
     )
 
 
-def launch_of() -> LaunchDescription:
-    """The cell in which faults are tried."""
-    return load_launch(default_launch().parent / "faults.launch.yaml")
+def launch_of(case: Case) -> LaunchDescription:
+    """The cell in which a fault is tried: that with fingers, or that with a cup."""
+    home = default_launch().parent
+    name = "vacuum.params.yaml" if case.fault in VACUUM else "cell.params.yaml"
+    return load_launch(home / "faults.launch.yaml", {"params": str(home / name)})
 
 
 def overrides_of(case: Case) -> dict[str, dict[str, Any]]:
@@ -408,7 +411,7 @@ class Pilot:
         try:
             with Life(
                 self._bench,
-                launch_of(),
+                launch_of(self._case),
                 self._folder,
                 overrides=overrides_of(self._case),
                 aliases={"detector": "sim_sight"},

@@ -28,7 +28,7 @@ class OperatorNode(Node):
     """Listens to /cell/state and /alarms; ``go_on`` brings the cell back to Execute, command by command.
 
     Attributes:
-        states: every change of state that was published, with the time on the node's clock, s.
+        states: every change of state that was published, with the time on the node's clock, s; ``reasons``: of each.
         alarms: keys of alarms, each with the time at which it last became active.
         unbalanced: published counts in which parts were lost or counted twice.
         commands: what was given, with the time.
@@ -37,6 +37,7 @@ class OperatorNode(Node):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("operator", automatically_declare_parameters_from_overrides=True, **kwargs)
         self.states: list[tuple[float, State]] = []
+        self.reasons: list[str] = []
         self.alarms: dict[str, float] = {}
         self._active: set[str] = set()
         self.unbalanced: list[str] = []
@@ -70,6 +71,7 @@ class OperatorNode(Node):
         state = State(message.state)
         if state is not self.state:
             self.states.append((self.now_s, state))
+            self.reasons.append(str(message.reason))
         counted = sum(int(getattr(message, fate)) for fate in FATES)
         if counted != message.entered:
             self.unbalanced.append(f"{message.entered} entered, {counted} accounted for at {self.now_s:.2f} s")

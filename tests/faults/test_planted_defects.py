@@ -108,12 +108,11 @@ DEFECTS: tuple[tuple[Patch, str, str, int, str], ...] = (
 )
 
 
-@pytest.mark.parametrize(
-    ("plant", "fault", "phase", "seed", "column"), DEFECTS, ids=[defect[0].__name__ for defect in DEFECTS]
-)
+@pytest.mark.parametrize("defect", DEFECTS, ids=[defect[0].__name__ for defect in DEFECTS])
 def test_table_is_red_when_a_defect_is_planted(
-    entry: Try, monkeypatch: pytest.MonkeyPatch, plant: Patch, fault: str, phase: str, seed: int, column: str
+    entry: Try, monkeypatch: pytest.MonkeyPatch, defect: tuple[Patch, str, str, int, str]
 ) -> None:
+    plant, fault, phase, seed, column = defect
     plant(monkeypatch)
     found = entry(fault, phase, seed)
     plain = found.as_dict()
@@ -125,9 +124,7 @@ def test_table_is_red_when_a_defect_is_planted(
         assert plain[column] > 0, found.verdicts
 
 
-@pytest.mark.parametrize(
-    ("fault", "phase", "seed"), sorted({(defect[1], defect[2], defect[3]) for defect in DEFECTS})
-)
+@pytest.mark.parametrize(("fault", "phase", "seed"), sorted({(defect[1], defect[2], defect[3]) for defect in DEFECTS}))
 def test_table_is_green_when_nothing_is_planted(entry: Try, fault: str, phase: str, seed: int) -> None:
     found = entry(fault, phase, seed)
     assert found.red == [], found.verdicts
