@@ -23,7 +23,7 @@ LINE = "    drive:\n      model: ls_g100\n      port: sim:drive\n      unit: 1\n
 @pytest.fixture(scope="module")
 def package(page: dict[str, Page], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the page's files, installed as far as entry points are concerned."""
-    folder = tmp_path_factory.mktemp("ms300")
+    folder = tmp_path_factory.mktemp("vfd_e")
     for block in page["drivers.md"].blocks:
         if block.title is not None and "." in block.title:
             (folder / block.title).write_text(block.text)
@@ -63,12 +63,12 @@ def config(page: Page, options: str) -> str:
 
 def test_its_own_test_passes_when_the_page_is_followed(package: Path) -> None:
     assert sorted(path.name for path in package.glob("*.*")) == [
-        "cell_ms300-0.1.0.dist-info",
-        "cell_ms300.py",
+        "cell_vfd_e-0.1.0.dist-info",
+        "cell_vfd_e.py",
         "pyproject.toml",
-        "test_cell_ms300.py",
+        "test_cell_vfd_e.py",
     ]
-    tested = python(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_cell_ms300.py")
+    tested = python(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_cell_vfd_e.py")
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert "5 passed" in tested.stdout
 
@@ -87,14 +87,14 @@ CAUGHT = {
 
 def test_its_own_test_fails_when_the_driver_is_wrong(package: Path, tmp_path: Path) -> None:
     faulty = shutil.copytree(package, tmp_path / "faulty")
-    driver = faulty / "cell_ms300.py"
+    driver = faulty / "cell_vfd_e.py"
     text = driver.read_text()
     for right, wrong in FAULTS.items():
         assert text.count(right) == 1
         text = text.replace(right, wrong)
     driver.write_text(text)
-    tested = python(faulty, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_cell_ms300.py")
-    assert set(re.findall(r"FAILED test_cell_ms300.py::(\w+)", tested.stdout)) == CAUGHT, tested.stdout
+    tested = python(faulty, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_cell_vfd_e.py")
+    assert set(re.findall(r"FAILED test_cell_vfd_e.py::(\w+)", tested.stdout)) == CAUGHT, tested.stdout
 
 
 def test_command_line_finds_it_when_it_is_installed(package: Path, page: dict[str, Page], tmp_path: Path) -> None:
