@@ -9,7 +9,7 @@ from typing import Final
 from cell.cli.bench.figures import Figure, line, write
 from cell.cli.command import output_file, positive_int
 from perception.errors import InputError
-from sim.bench_drivers import bus, replug, stale
+from sim.bench_drivers import bus, ledger, replug, stale
 from sim.bench_drivers.table import Measure, Setup
 
 FIGURES: Final[Mapping[str, Measure]] = {
@@ -17,6 +17,7 @@ FIGURES: Final[Mapping[str, Measure]] = {
     "bus_cpu_per_transaction": bus.cpu,
     "stale_accepted": stale.accepted,
     "replug_time": replug.back,
+    "ledger_write": ledger.write,
 }
 """What is measured, by the name of its figure, in the order in which it is."""
 
