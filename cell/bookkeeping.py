@@ -5,13 +5,17 @@ The owner feeds it with parts, decisions and the belt's travel, and publishes th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cell.accounts import Accounts, Closed
+from cell.accounts import Accounts, Closed, Place
 from cell.ledger import Ack, Ledger, LedgerError
 from cell.reconciliation import Awaited, Reconciliation, Search
 from perception.types import BeltPart, Verdict
+
+NEIGHBOUR_M = 0.06
+"""With more belt than this between two parts a hand does not bring both, m."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,19 @@ class Books:
     def part(self, part_id: int) -> BeltPart | None:
         """The part as it was last seen, None once it is closed."""
         return self._seen.get(part_id)
+
+    def neighbour(self, part_id: int) -> BeltPart | None:
+        """The open part on the belt that lies nearest to one, if that is so near that a hand could bring both."""
+        own = self._seen.get(part_id)
+        if own is None:
+            return None
+        others = [
+            one for one in self._seen.values() if one is not own and self.accounts.place(one.part_id) is Place.BELT
+        ]
+        near = min(others, key=lambda one: _apart_m(own, one), default=None)
+        if near is None or _apart_m(own, near) > (own.length_m + near.length_m) / 2.0 + NEIGHBOUR_M:
+            return None
+        return near
 
     def enter(self, part: BeltPart, model_hash: str, now_s: float) -> None:
         """A part that is certain to be one, at first sight and again; one that is known only moves.
@@ -200,6 +217,10 @@ class Books:
                 closed.part_id, now_s, closed.fate, bin_name=closed.bin, reason=closed.reason
             )
         )
+
+
+def _apart_m(one: BeltPart, other: BeltPart) -> float:
+    return math.hypot(one.belt_x_m - other.belt_x_m, one.y_m - other.y_m)
 
 
 def _place(part: BeltPart) -> tuple[float, float, float, float]:

@@ -83,7 +83,7 @@ class Hand(Protocol):
         """What it held is gone."""
         ...
 
-    def leaks(self, view: GripperView, closing: GripCommand) -> str | None:
+    def leaks(self, view: GripperView, closing: GripCommand, job: PickJob) -> str | None:
         """Why it may soon be, in words; None while the hold is as it should be."""
         ...
 
@@ -170,7 +170,7 @@ class Fingers:
     def lost(self, view: GripperView, closing: GripCommand, held: Held) -> bool:
         return evidence.lost(self._settings, view, closing, held.width_m or 0.0)
 
-    def leaks(self, view: GripperView, closing: GripCommand) -> str | None:
+    def leaks(self, view: GripperView, closing: GripCommand, job: PickJob) -> str | None:
         return None
 
     def relaxed(self) -> None:
@@ -256,8 +256,11 @@ class Cup:
         gone = view.at_request and not view.object_detected
         return gone or _pressure_pa(view) >= self._cup.lost_pressure_pa
 
-    def leaks(self, view: GripperView, closing: GripCommand) -> str | None:
+    def leaks(self, view: GripperView, closing: GripCommand, job: PickJob) -> str | None:
         if not evidence.answers(self._settings, view, closing) or view.object_detected:
+            return None
+        # Where the pump takes up again, the pressure is a little above what it holds at.
+        if _pressure_pa(view) < self.closing(job).hold_pressure_pa + self._cup.swing_pa:
             return None
         return f"the cup leaks: {_pressure_pa(view) / 1e3:.0f} kPa with a part on it"
 

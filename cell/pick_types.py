@@ -180,6 +180,7 @@ class PickOutcome:
         bin: where it lies, for sorted and rejected.
         grip_width_m: what the fingers held; None where they never held anything.
         fault: the cell itself failed, an operator has to look (Hold).
+        cause: of a fault, a name of ``cell.causes.CONDITIONS``.
     """
 
     part_id: int
@@ -188,6 +189,7 @@ class PickOutcome:
     reason: str
     grip_width_m: float | None
     fault: bool
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,6 +214,7 @@ class CupSettings:
         hold_pressure_pa: a grip counts from here on down, where the part's type does not say otherwise.
         keep_pressure_pa: asked for instead while a part is carried by a cup that leaks.
         sealed_pressure_pa: from here on down a cup that does not come to hold is on a part, and leaks.
+        swing_pa: above what it holds at, before the pump has taken up again.
         lost_pressure_pa: from here on up nothing is on the cup.
         early_s: sucks this long before it is down; grip_s: longest time from then until the part is held.
         slow_share: of the speed, for the way to the bin with a cup that leaks.
@@ -220,6 +223,7 @@ class CupSettings:
     hold_pressure_pa: float = 60_000.0
     keep_pressure_pa: float = 80_000.0
     sealed_pressure_pa: float = 91_000.0
+    swing_pa: float = 3_000.0
     lost_pressure_pa: float = 94_000.0
     early_s: float = 0.05
     grip_s: float = 0.35

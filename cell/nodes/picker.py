@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from sensor_msgs.msg import JointState
 
 from cell.accounts import RETRY, AccountLimits, Accounts, Closed
 from cell.bookkeeping import Books, Ruling
+from cell.conditions import CAUSE, HOLD, HOLD_CAUSE
 from cell.ledger import Ledger, LedgerError
 from cell.nodes import belt, fingers, pick_setup, suction
 from cell.nodes.arm_client import ArmClient
@@ -26,6 +28,7 @@ from cell.pick_types import (
     GripperRequest,
     GripperView,
     Phase,
+    PickedMark,
     PickJob,
     PickOutcome,
     SequenceInputs,
@@ -36,6 +39,8 @@ from cell.sequence import PickSequence
 from perception.types import BeltPart, Verdict
 
 PERIOD_S = 0.01
+# How long a double pick stands among the alarms.
+TOLD_S = 5.0
 ACTIONS = {PickDecision.DIVERT: "divert", PickDecision.PASS: "pass", PickDecision.PICK: "pick"}
 
 
@@ -71,7 +76,10 @@ class PickerNode(CellNode):
         self._hand: GripperView | None = None
         self._wrong_hand = ""
         self._wanted: int | None = None
-        self._fault: str | None = None
+        self._fault: tuple[str, str] | None = None
+        # Of a double pick: the neighbour that came along, and until when it is told.
+        self._along: int | None = None
+        self._double_s = -math.inf
         self._arm = ArmClient(self)
         self._gripper: ActionClient[Any, Any, Any] = ActionClient(self, ParallelGripperCommand, "/gripper/command")
         self._outcomes = self.create_publisher(PartOutcome, "/outcomes", 50)
@@ -159,8 +167,8 @@ class PickerNode(CellNode):
     def _step(self) -> None:
         now_s = self.now_s
         latest = self._odometry.latest
-        if latest is not None:
-            travel_m = latest.travel_m + latest.speed_mps * (now_s - latest.stamp_s)
+        travel_m = self._odometry.travel_at(now_s)
+        if travel_m is not None:
             for closed in self.books.step(travel_m, now_s):
                 self._tell(closed)
         if not self._sequence.busy:
@@ -190,7 +198,7 @@ class PickerNode(CellNode):
         if outputs.gripper is not None:
             self._command(outputs.gripper)
         if outputs.mark_picked is not None:
-            self.books.picked(outputs.mark_picked.part_id, outputs.mark_picked.grip_width_m, now_s)
+            self._mark(outputs.mark_picked, now_s)
         if outputs.note:
             self.get_logger().debug(outputs.note)
         if outputs.outcome is not None:
@@ -201,17 +209,33 @@ class PickerNode(CellNode):
         goal.command.header.frame_id = issue()
         self._gripper.send_goal_async(goal)
 
+    def _mark(self, mark: PickedMark, now_s: float) -> None:
+        """What is in the hand, durably; with a double pick the neighbour too, which then shares its fate."""
+        if mark.double:
+            self._double_s = now_s + TOLD_S
+            near = self.books.neighbour(mark.part_id)
+            if near is not None:
+                self._along = near.part_id
+                self.books.picked(near.part_id, mark.grip_width_m, now_s)
+        self.books.picked(mark.part_id, mark.grip_width_m, now_s)
+
     def _end(self, outcome: PickOutcome, now_s: float) -> None:
         if outcome.word != "sorted":
             self.get_logger().info(f"part {outcome.part_id}: {outcome.word} ({outcome.reason})")
         if outcome.fault:
-            self._fault = outcome.reason
+            self._fault = outcome.reason, outcome.cause
             self.faults.append({"at_s": round(now_s, 3), "what": outcome.reason, "part_id": outcome.part_id})
         closed = self.books.end_pick(outcome.part_id, outcome.word, outcome.bin, outcome.reason, now_s)
         if closed is None:
             self._answer_retry(outcome.part_id, outcome.reason)
         else:
             self._tell(closed, outcome.grip_width_m or 0.0)
+        along, self._along = self._along, None
+        if along is not None:
+            words = f"double pick with part {outcome.part_id}"
+            closed = self.books.end_pick(along, outcome.word, outcome.bin, words, now_s)
+            if closed is not None:
+                self._tell(closed)
 
     def _answer_retry(self, part_id: int, reason: str) -> None:
         self._publish(part_id, RETRY, "", reason, 0.0)
@@ -228,9 +252,13 @@ class PickerNode(CellNode):
         """The sequence's phase, and the ledger's counts as the cell state carries them."""
         ready = self._arm.ready and self._hand is not None
         words = self._sequence.phase.value if ready else self._wrong_hand or "waits for arm and gripper"
-        picker = status("picker", OK if ready else WARN, words, {"phase": self._sequence.phase.value})
+        values: dict[str, object] = {"phase": self._sequence.phase.value}
         if self._fault is not None:
-            picker.values.extend(status("", OK, "", {"hold": self._fault}).values)
+            values[HOLD], values[HOLD_CAUSE] = self._fault
+        elif self.now_s < self._double_s:
+            words = "two parts were gripped; both are rejected"
+            values[CAUSE] = "double_pick"
+        picker = status("picker", OK if ready else WARN, words, values)
         trouble = self.books.trouble
         counts: dict[str, object] = dict(self.books.accounts.tally().as_dict())
         if self.books.reconciled is not None:

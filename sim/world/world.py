@@ -34,8 +34,8 @@ _SENSOR_M = 0.05
 _ARRIVAL, _EXIT, _CONTACT, _RELEASE, _SLIP, _TOUCH = range(6)
 #: A cup that sucks looks so often whether it has come upon a part, s.
 _TOUCH_S = 0.004
-#: A neighbour sticks to a gripped part only where it lies this near, from centre to centre, m.
-_STICKS_M = 0.08
+#: A neighbour sticks to a gripped part only where no more belt than this is between them, m.
+_STICKS_M = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -363,7 +363,7 @@ class World:
             one.number: math.hypot(one.belt_x_m - lies.belt_x_m, one.y_m - lies.y_m) for one in self._on_belt.values()
         }
         number = min(apart, key=lambda one: apart[one])
-        if apart[number] <= _STICKS_M:
+        if apart[number] <= (lies.face.length_m + self._on_belt[number].face.length_m) / 2.0 + _STICKS_M:
             # Where none is near, it is a scrap that nobody counts.
             self._along.append(self._on_belt.pop(number))
             self.referee.move(number, HELD, self.now_s)

@@ -24,6 +24,7 @@ from cell.pick_types import (
     SequenceInputs,
     SequenceOutputs,
     SequenceSettings,
+    SuctionRequest,
 )
 from cell.safety import Permission
 from cell.sequence import PickSequence
@@ -120,6 +121,57 @@ class BenchGripper:
         return self.seen[0] if self.seen and self.seen[0].stamp_s <= now - self.delay_s else None
 
 
+@dataclass
+class BenchCup:
+    """A suction cup: pressure falls to ``reaches_pa`` on a part (``inside_m`` is not None), and is open air else.
+
+    It gives a grip up after ``timeout_s``. ``inside_m`` only says whether there is a part, as of fingers.
+    """
+
+    pressure_pa: float = 101_000.0
+    reaches_pa: float = 40_000.0
+    hold_pa: float = 60_000.0
+    told: list[tuple[float, float]] = field(default_factory=list)
+    holds: list[float] = field(default_factory=list)
+    inside_m: float | None = None
+    held: bool = False
+    silent: bool = False
+    gripping: bool = False
+    gave_up: bool = False
+    timeout_s: float = 0.6
+    delay_s: float = 0.04
+    shallow_s: float = 0.0
+    seen: deque[GripperView] = field(default_factory=deque)
+
+    def command(self, now: float, request: SuctionRequest) -> None:
+        self.told.append((now, request.width_m))
+        self.gripping, self.gave_up, self.shallow_s = request.hold, False, now
+        if request.hold:
+            self.hold_pa = request.hold_pressure_pa
+            self.holds.append(request.hold_pressure_pa)
+
+    def advance(self, now: float) -> None:
+        on_part = self.inside_m is not None
+        target = self.reaches_pa if on_part else 97_000.0
+        target = target if self.gripping and not self.gave_up else 101_000.0
+        self.pressure_pa += (target - self.pressure_pa) * 0.4
+        deep = self.gripping and on_part and self.pressure_pa <= self.hold_pa
+        # Off the belt it hangs on any vacuum worth the name.
+        self.held = self.gripping and on_part and self.pressure_pa < 88_000.0
+        self.shallow_s = now if deep or not self.gripping else self.shallow_s
+        self.gave_up = self.gave_up or (self.gripping and now - self.shallow_s > self.timeout_s)
+        if not self.silent:
+            told = 0.0 if self.gripping else 1.0
+            ended = self.gave_up if self.gripping else self.pressure_pa >= 94_000.0
+            moving = not (deep or ended)
+            self.seen.append(GripperView(told, moving, deep, ended, now, told, pressure_pa=self.pressure_pa))
+
+    def view(self, now: float) -> GripperView | None:
+        while len(self.seen) > 1 and self.seen[1].stamp_s <= now - self.delay_s:
+            self.seen.popleft()
+        return self.seen[0] if self.seen and self.seen[0].stamp_s <= now - self.delay_s else None
+
+
 class BenchCell:
     """Runs a ``PickSequence`` on one part that lies at ``part_x_m`` (cell frame) at time 0."""
 
@@ -129,7 +181,7 @@ class BenchCell:
         self.sequence = PickSequence(self.planner, self.settings)
         geometry = self.planner.geometry
         self.arm = BenchArm(geometry, kinematics.inverse(geometry, np.array(HOME), 0.0))
-        self.gripper = BenchGripper()
+        self.gripper: BenchGripper | BenchCup = BenchGripper() if self.settings.cup is None else BenchCup()
         self.now = 10.0
         self.travel_m = 0.0
         self.speed_mps = 0.2
@@ -176,7 +228,8 @@ class BenchCell:
         if out.arm_goal is not None:
             self.arm.take(out.arm_goal.number, out.arm_goal.trajectory)
         if out.gripper is not None:
-            self.gripper.command(self.now, out.gripper.width_m)
+            told = out.gripper if self.settings.cup is not None else out.gripper.width_m
+            self.gripper.command(self.now, told)  # type: ignore[arg-type]
         if out.mark_picked is not None:
             self.marked_s = self.now
         return out
@@ -216,7 +269,8 @@ class BenchCell:
             return False
         x_m = self.job.belt_x_m + self.travel_m
         tool = self.arm.tool
-        return bool(np.hypot(tool[0] - x_m, tool[1] - self.job.y_m) < 0.005 and tool[2] < 0.010)
+        low_m = 0.010 if self.settings.cup is None else 0.0125
+        return bool(np.hypot(tool[0] - x_m, tool[1] - self.job.y_m) < 0.005 and tool[2] < low_m)
 
 
 @pytest.fixture
