@@ -17,13 +17,14 @@ PAGE_BUILD := tests/unit/hmi/test_page_build.py
 RECIPE := pyproject.toml requirements.lock $(wildcard hatch_build.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test sweep eval-faults eval-faults-nightly eval-faults-day check test-train test-install docs lock bundle resolve clean
+.PHONY: help run install test fuzz sweep eval-faults eval-faults-nightly eval-faults-day check test-train test-install docs lock bundle resolve clean
 
 help:
 	@echo 'make run         install into $(VENV) and start the simulated cell (ARGS="--parts 50" passes flags on)'
 	@echo 'make test        install the tools, check the sources, run the tests'
 	@echo 'make sweep       lose the power at every write, kill the controller again and again; long'
 	@echo 'make eval-faults inject every fault in every phase of a pick, 20 seeds; some minutes (-nightly: 100, -day: 24 h of random ones)'
+	@echo 'make fuzz        a million inputs for every parser (ARGS="--runs 10000 frames" for less); long'
 	@echo 'make check       ruff, mypy, the import contracts, the committed page'
 	@echo 'make test-train  install the training extra into $(TRAIN), run a smoke training'
 	@echo 'make test-install make a bundle, install it with the network off, kill upgrades at every step'
@@ -68,6 +69,11 @@ test: $(VENV)/.tools
 	@$(MAKE) check
 	@echo "running the tests"
 	@$(VENV)/bin/python -m pytest -m "not train and not sweep and not install"
+
+# Parsers of frames, captures, params, launch files and scenarios; tests/fuzz/targets.py names them.
+fuzz: $(VENV)/.tools
+	@$(VENV)/bin/python -m pip install --quiet -c requirements.lock -e '.[fuzz]' || echo "no atheris for this Python: going on without"
+	@$(VENV)/bin/python tests/fuzz/run.py $(ARGS)
 
 # Every loss of power and many deaths of the controller over 200 parts: an hour or so on two cores.
 sweep: $(VENV)/.tools
