@@ -45,6 +45,7 @@ ROLES: Final = {
     ("ConveyorParameters", "drive"): "drive",
     ("ConveyorParameters", "encoder"): "encoder",
     ("SupervisorParameters", "safety"): "safety",
+    ("ArmParameters", "device"): "arm",
 }
 """What a device is to be, by the model and the field that it stands in."""
 

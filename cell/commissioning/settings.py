@@ -32,6 +32,7 @@ ROLE_OF: Final[Mapping[str, str]] = {
     "conveyor.drive": "drive",
     "conveyor.encoder": "encoder",
     "supervisor.safety": "safety",
+    "arm.device": "arm",
 }
 
 ALSO: Final[Mapping[str, str]] = {"gripper.device": "vacuum"}

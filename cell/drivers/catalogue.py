@@ -15,6 +15,7 @@ from typing import Final, cast
 
 from cell.drivers.bus import Bus
 from cell.drivers.guide import Guide
+from cell.drivers.host import HostBus
 from cell.drivers.interfaces import (
     Arm,
     Conveyor,
@@ -63,7 +64,7 @@ class Model:
         options: that its driver reads, those of its line first.
         guide: what a person has to know; one with nothing but the name where the driver brings none.
         guided: it brings one.
-        link: how it is reached: "Modbus RTU", "Modbus TCP", "serial lines".
+        link: how it is reached: "Modbus RTU", "Modbus TCP", "serial lines", "a library".
     """
 
     name: str
@@ -140,8 +141,10 @@ def dry_run(spec: DeviceSpec) -> None:
         noted = OptionsAsked(rest)
         noted.asked = spec.options.asked
         rest = noted
-    bus: Bus | StreamBus
-    if getattr(driver, "BUS", Bus) is StreamBus:
+    bus: Bus | StreamBus | HostBus
+    if getattr(driver, "BUS", Bus) is HostBus:
+        bus = HostBus(spec.port, lambda: 0.0)
+    elif getattr(driver, "BUS", Bus) is StreamBus:
         bus = StreamBus(spec.port, _Silence, lambda: 0.0, line.baudrate)
     else:
         bus = Bus(spec.port, _Silence, lambda: 0.0, line.baudrate, bits_per_character=line.bits_per_character)
@@ -161,6 +164,8 @@ def _driver(name: str) -> Callable[..., object]:
 def _link(driver: object) -> str:
     if getattr(driver, "BUS", Bus) is StreamBus:
         return "serial lines"
+    if getattr(driver, "BUS", Bus) is HostBus:
+        return "a library"
     return "Modbus TCP" if getattr(driver, "LINK", "") == TCP_SCHEME else "Modbus RTU"
 
 

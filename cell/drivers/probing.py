@@ -19,7 +19,6 @@ from cell.drivers.interfaces import Device, Reading
 from cell.drivers.modbus import Done, Failure, Priority, Reply
 from cell.drivers.registry import DRIVERS, Devices, Plugins, installed
 from cell.drivers.spec import DeviceSpec
-from cell.drivers.stream import StreamBus
 from perception.errors import InputError
 
 READS = (3, 4)
@@ -74,7 +73,7 @@ def probe(spec: DeviceSpec, seconds: float, *, plugins: Plugins = installed) -> 
     """
     devices = Devices(time.monotonic, threaded=False, plugins=plugins, modbus=ReadingBus)
     driver = plugins(DRIVERS)[spec.model]() if spec.model in plugins(DRIVERS) else None
-    speaks_own = getattr(driver, "BUS", Bus) is StreamBus
+    speaks_own = getattr(driver, "BUS", Bus) is not Bus
     if speaks_own and not getattr(driver, "WATCHES", False):
         raise spec.wrong("model", f"{spec.model} cannot be looked at without being started")
     try:

@@ -16,6 +16,7 @@ from typing import Any, cast
 from cell.drivers.bus import Bus
 from cell.drivers.bus_thread import BusThread
 from cell.drivers.capture import CaptureRequest, CaptureWatch
+from cell.drivers.host import HostBus
 from cell.drivers.interfaces import Device
 from cell.drivers.links import TCP_SCHEME, ByteLink, speaks_tcp
 from cell.drivers.modbus import REPLY_TIMEOUT_S
@@ -30,7 +31,7 @@ __all__ = ["DeviceSpec", "Devices", "process_devices", "use_devices"]
 DRIVERS = "cellwright.drivers"
 LINKS = "cellwright.links"
 
-AnyBus = Bus | StreamBus
+AnyBus = Bus | StreamBus | HostBus
 # A driver takes the kind of bus that its attribute ``BUS`` names; without one, a Modbus ``Bus``.
 Driver = Callable[[DeviceSpec, Any], Device]
 LinkOpener = Callable[[str, int], ByteLink]
@@ -80,7 +81,8 @@ def line_of(spec: DeviceSpec, options: Options, driver: object = None) -> Line:
 def check_link(spec: DeviceSpec, driver: object) -> None:
     """Raises InputError where a device that speaks Modbus TCP alone (``LINK = "tcp"``) has a serial port."""
     if getattr(driver, "LINK", "") == TCP_SCHEME and not speaks_tcp(spec.port):
-        raise spec.wrong("port", f"a {spec.model} speaks Modbus TCP: write tcp://HOST:502, not {spec.port}")
+        own = "Modbus TCP: write tcp://HOST:502" if getattr(driver, "BUS", Bus) is Bus else "TCP: write tcp://HOST"
+        raise spec.wrong("port", f"a {spec.model} speaks {own}, not {spec.port}")
 
 
 @dataclasses.dataclass(slots=True)
@@ -247,6 +249,8 @@ class Devices:
                     reply_timeout_s=line.reply_timeout_s,
                     tcp=speaks_tcp(spec.port),
                 )
+            elif kind is HostBus:
+                bus = HostBus(spec.port, self.clock)
             else:
                 bus = StreamBus(spec.port, opener, self.clock, line.baudrate)
         except InputError as error:
