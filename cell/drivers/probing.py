@@ -194,7 +194,7 @@ class _Line:
 
     def known(self, unit: int) -> Found:
         """Which models it may be: those whose first question it answers as they do."""
-        fitting: list[tuple[str, str]] = []
+        fitting: list[tuple[str, Judgement]] = []
         for name, model in catalogue.models().items():
             spec = dataclasses.replace(self._spec, model=name, unit=unit)
             for check in model.guide.checks(spec)[:1]:
@@ -203,8 +203,10 @@ class _Line:
                     continue
                 judgement = check.judge(reply.values)
                 if judgement.grade is not Grade.FAULT:
-                    fitting.append((name, judgement.words))
-        words = fitting[0][1] if fitting else "answers, and is none of the models that are installed"
+                    fitting.append((name, judgement))
+        # One that answers well makes those unlikely that answer with something to complain about.
+        fitting = [fit for fit in fitting if fit[1].grade is Grade.OK] or fitting
+        words = fitting[0][1].words if fitting else "answers, and is none of the models that are installed"
         return Found(self._baudrate, unit, tuple(name for name, _ in fitting), words)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -95,6 +96,16 @@ def test_its_own_test_fails_when_the_driver_is_wrong(package: Path, tmp_path: Pa
     driver.write_text(text)
     tested = python(faulty, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_cell_vfd_e.py")
     assert set(re.findall(r"FAILED test_cell_vfd_e.py::(\w+)", tested.stdout)) == CAUGHT, tested.stdout
+
+
+def test_list_names_it_when_it_is_installed(package: Path) -> None:
+    listed = python(package, "-m", "cell.cli.main", "drivers", "list", "--role", "drive", "--json")
+    assert listed.returncode == 0, listed.stderr
+    rows = {row["model"]: row for row in json.loads(listed.stdout)}
+    assert rows["vfd_e"]["roles"] == ["drive"]
+    assert rows["vfd_e"]["link"] == "Modbus RTU"
+    # It says nothing of how far it is verified, and so does the list.
+    assert rows["vfd_e"]["verified"] == []
 
 
 def test_command_line_finds_it_when_it_is_installed(package: Path, page: dict[str, Page], tmp_path: Path) -> None:
