@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cell.accounts import Accounts, Closed, Place
+from cell.energy import EnergyShares
 from cell.ledger import Ack, Ledger, LedgerError
 from cell.reconciliation import Awaited, Reconciliation, Search
 from perception.types import BeltPart, Verdict
@@ -36,6 +37,7 @@ class Books:
 
     Attributes:
         found_again: parts of earlier runs that the camera has shown again.
+        energy: to be told what the meter counts.
 
     Args:
         accounts: of this run, empty.
@@ -52,6 +54,8 @@ class Books:
         self._judged: set[int] = set()
         self._seen: dict[int, BeltPart] = {}
         self._early: dict[int, list[Ruling]] = {}
+        self._unconfirmed: dict[int, str] = {}
+        self.energy = EnergyShares()
         self._mark: Ack | None = None
         self._refused: str | None = None
         self._unfit = False
@@ -114,6 +118,7 @@ class Books:
                     views=part.views,
                     model_hash=model_hash,
                     place=_place(part),
+                    picture=(part.stamp_s, ""),
                 )
             )
             if part.final:
@@ -129,6 +134,7 @@ class Books:
                     views=part.views,
                     model_hash=model_hash,
                     place=_place(part),
+                    picture=(part.stamp_s, ""),
                 )
             )
         if not new:
@@ -150,10 +156,43 @@ class Books:
             )
         )
 
-    def picked(self, part_id: int, grip_width_m: float | None, now_s: float) -> None:
+    def picked(
+        self,
+        part_id: int,
+        grip_width_m: float | None,
+        now_s: float,
+        *,
+        current_a: float | None = None,
+        pressure_pa: float | None = None,
+        tries: int = 1,
+    ) -> None:
         """The part is in the hand; ``picked_durable`` turns true once the ledger has it."""
         self.accounts.gripped(part_id)
-        self._mark = self._keep(lambda: self.ledger.mark_picked(part_id, now_s, grip_width_m=grip_width_m))
+        self._mark = self._keep(
+            lambda: self.ledger.mark_picked(
+                part_id,
+                now_s,
+                grip_width_m=grip_width_m,
+                current_a=current_a,
+                pressure_pa=pressure_pa,
+                tries=tries,
+            )
+        )
+
+    def ask_to_confirm(self, part_id: int, cause: str) -> None:
+        """What happened to this part has raised an alarm: its acknowledgement belongs to the part."""
+        self._unconfirmed[part_id] = cause
+
+    def acknowledge(self, alarm: str, by_whom: str, now_s: float) -> None:
+        """Somebody has acknowledged an alarm (``key`` or ``key:subject``): written to the parts that it was about."""
+        cause = alarm.partition(":")[0]
+        for part_id in [one for one, asked in self._unconfirmed.items() if asked == cause]:
+            del self._unconfirmed[part_id]
+            self._keep(
+                lambda part_id=part_id: self.ledger.acknowledge(  # type: ignore[misc]
+                    part_id, now_s, what=cause, by_whom=by_whom or "somebody"
+                )
+            )
 
     @property
     def picked_durable(self) -> bool:
@@ -217,6 +256,9 @@ class Books:
                 closed.part_id, now_s, closed.fate, bin_name=closed.bin, reason=closed.reason
             )
         )
+        share_j = self.energy.take()
+        if share_j is not None:
+            self._keep(lambda: self.ledger.take_energy(closed.part_id, share_j))
 
 
 def _apart_m(one: BeltPart, other: BeltPart) -> float:

@@ -80,8 +80,8 @@ CREATE TABLE archive (
   at_s REAL NOT NULL,
   file TEXT NOT NULL
 );
-DROP TRIGGER fate_stays;
-DROP TRIGGER part_stays;
+DROP TRIGGER IF EXISTS fate_stays;
+DROP TRIGGER IF EXISTS part_stays;
 CREATE TRIGGER fate_stays BEFORE DELETE ON fate WHEN NOT EXISTS (SELECT 1 FROM archive WHERE run_id = OLD.run_id)
 BEGIN SELECT RAISE(ABORT, 'a fate stays'); END;
 CREATE TRIGGER part_stays BEFORE DELETE ON part WHEN NOT EXISTS (SELECT 1 FROM archive WHERE run_id = OLD.run_id)

@@ -161,13 +161,16 @@ class SuctionRequest:
 class PickedMark:
     """The part is in the hand: the ledger is to say so, durably, before it is placed.
 
-    ``grip_width_m`` or ``pressure_pa`` (absolute) is what proved it; ``double``: a second part came along.
+    ``grip_width_m`` or ``pressure_pa`` (absolute) is what proved it, with the motor's current where fingers hold it;
+    ``double``: a second part came along; ``tries``: grips that it took, from 1.
     """
 
     part_id: int
     grip_width_m: float | None
     pressure_pa: float | None = None
     double: bool = False
+    current_a: float | None = None
+    tries: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +262,9 @@ class SequenceSettings:
         begin_s: longest wait for an arm at rest.
         arm_late_s: after a motion's end, until the arm counts as lost.
         belt_age_s, gripper_age_s: older statuses are no longer believed.
+        held_age_s: of the gripper's, while it holds a part: after two late or corrupt replies within half a second the
+            line is not asked again before a late one could come no more. A hand that is lost is noticed by its driver
+            long before.
         replan_s, replan_m: not more often than this; when the part will be off its planned place by this much.
         give_up_m: in the descent, the part is off by so much that the fingers could hit it.
         stray_m: the tool is this far from where it was told to be.
@@ -294,6 +300,7 @@ class SequenceSettings:
     arm_late_s: float = 0.5
     belt_age_s: float = 0.2
     gripper_age_s: float = 0.3
+    held_age_s: float = 0.6
     replan_s: float = 0.04
     replan_m: float = 0.002
     give_up_m: float = 0.006

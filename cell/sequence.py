@@ -193,7 +193,10 @@ class PickSequence(Endings):
             self._fault(pick, f"no way to the bin: {trouble}", work)
             return
         held = pick.held
-        work.picked = PickedMark(pick.job.part_id, held.width_m, held.pressure_pa, held.double)
+        current_a = gripper.current_a if held.width_m is not None else None
+        work.picked = PickedMark(
+            pick.job.part_id, held.width_m, held.pressure_pa, held.double, current_a, pick.regrips + 1
+        )
         self._phase = Phase.CARRY
 
     def _bring(self, pick: Pick, planner: Planner, work: Work) -> str | None:
@@ -212,7 +215,7 @@ class PickSequence(Endings):
         inputs, now = work.inputs, work.now
         if self._lost(pick, inputs.gripper):
             self._drop(pick, "lost from the gripper on the way", work)
-        elif inputs.gripper is None or now - inputs.gripper.stamp_s > self.settings.gripper_age_s:
+        elif inputs.gripper is None or now - inputs.gripper.stamp_s > self.settings.held_age_s:
             self._fault(pick, "the gripper is silent while it holds a part", work)
         elif self._course.motion is None or self._course.failed(inputs.arm):
             self._fault(pick, f"the arm {inputs.arm.goal_state.value} the motion to the bin", work)
@@ -247,7 +250,7 @@ class PickSequence(Endings):
             stray_m = self._course.stray_m(inputs.arm)
             if self._lost(pick, gripper):
                 self._drop(pick, "lost from the gripper over the bin", work)
-            elif gripper is None or now - gripper.stamp_s > self.settings.gripper_age_s:
+            elif gripper is None or now - gripper.stamp_s > self.settings.held_age_s:
                 self._fault(pick, "the gripper is silent while it holds a part", work)
             elif stray_m > self.settings.stray_m:
                 self._fault(pick, f"the tool is {stray_m * 1e3:.0f} mm off its place over the bin", work)

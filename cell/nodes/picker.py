@@ -6,9 +6,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-from cell_msgs.msg import CellState, PartArray, PartOutcome, PickDecision
+from cell_msgs.msg import AlarmArray, CellState, PartArray, PartOutcome, PickDecision
 from control_msgs.action import ParallelGripperCommand
-from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.action import ActionClient
 from sensor_msgs.msg import JointState
 
@@ -16,7 +16,7 @@ from cell.accounts import RETRY, AccountLimits, Accounts, Closed
 from cell.bookkeeping import Books, Ruling
 from cell.conditions import CAUSE, HOLD, HOLD_CAUSE
 from cell.ledger import Ledger, LedgerError
-from cell.nodes import belt, fingers, pick_setup, suction
+from cell.nodes import belt, fingers, meter, pick_setup, suction
 from cell.nodes.arm_client import ArmClient
 from cell.nodes.node import OK, WARN, CellNode, seconds, status
 from cell.odometry import Odometry
@@ -88,6 +88,8 @@ class PickerNode(CellNode):
         self.create_subscription(JointState, "/conveyor/state", self._on_belt, 10)
         self.create_subscription(JointState, "/gripper/state", self._on_hand, 10)
         self.create_subscription(CellState, "/cell/state", self._on_state, 10)
+        self.create_subscription(AlarmArray, "/alarms", self._on_alarms, 10)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         self.create_timer(PERIOD_S, self._step)
 
     def _on_belt(self, message: JointState) -> None:
@@ -108,6 +110,17 @@ class PickerNode(CellNode):
         if self._state is not State.EXECUTE:
             # Held, or stopped some other way: the operator has the fault before him, a restart begins without it.
             self._fault = None
+
+    def _on_alarms(self, message: AlarmArray) -> None:
+        for alarm in message.alarms:
+            if alarm.acknowledged:
+                self.books.acknowledge(alarm.key, alarm.by, self.now_s)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for line in message.status:
+            energy_j = meter.counter_j(line)
+            if energy_j is not None:
+                self.books.energy.measured(energy_j)
 
     def _on_parts(self, message: PartArray) -> None:
         self._image_s = seconds(message.header.stamp)
@@ -216,14 +229,27 @@ class PickerNode(CellNode):
             near = self.books.neighbour(mark.part_id)
             if near is not None:
                 self._along = near.part_id
-                self.books.picked(near.part_id, mark.grip_width_m, now_s)
-        self.books.picked(mark.part_id, mark.grip_width_m, now_s)
+                self._write_down(near.part_id, mark, now_s)
+        self._write_down(mark.part_id, mark, now_s)
+
+    def _write_down(self, part_id: int, mark: PickedMark, now_s: float) -> None:
+        self.books.picked(
+            part_id,
+            mark.grip_width_m,
+            now_s,
+            current_a=mark.current_a,
+            pressure_pa=mark.pressure_pa,
+            tries=mark.tries,
+        )
+        if mark.double:
+            self.books.ask_to_confirm(part_id, "double_pick")
 
     def _end(self, outcome: PickOutcome, now_s: float) -> None:
         if outcome.word != "sorted":
             self.get_logger().info(f"part {outcome.part_id}: {outcome.word} ({outcome.reason})")
         if outcome.fault:
             self._fault = outcome.reason, outcome.cause
+            self.books.ask_to_confirm(outcome.part_id, outcome.cause)
             self.faults.append({"at_s": round(now_s, 3), "what": outcome.reason, "part_id": outcome.part_id})
         closed = self.books.end_pick(outcome.part_id, outcome.word, outcome.bin, outcome.reason, now_s)
         if closed is None:
