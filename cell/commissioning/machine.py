@@ -16,6 +16,7 @@ from typing import Final
 
 from cell.cli.state import LEDGER
 from cell.commissioning.findings import Patient, fault, note, ok, warning
+from cell.commissioning.settings import stable_name
 from cell.drivers.guide import Judgement
 from cell.ledger import ended_badly
 from perception.errors import InputError
@@ -232,6 +233,9 @@ def serial(patient: Patient) -> Iterator[tuple[str, Judgement]]:
         yield "permission", note("no serial port is configured or plugged in", "nothing to do for a simulated cell")
         return
     for port in ports:
+        stable = stable_name(port)
+        if stable is not None:
+            yield port, warning("may be another adapter after a restart", f"{stable} in the config")
         if not Path(port).exists():
             continue  # the check of the devices says so
         group = _group_of(port)

@@ -109,6 +109,9 @@ def warnings(configs: Sequence[NodeConfig]) -> Iterator[InputError]:
         port = device.spec.port
         if port.startswith("/") and not os.path.exists(port):  # noqa: PTH110 (a string, as it is written)
             yield device.error(f"there is no {port} on this machine ({_serial_ports()})", "port")
+        stable = stable_name(port)
+        if stable is not None:
+            yield device.error(f"{port} may be another adapter after a restart: {stable}", "port")
     for node in configs:
         source = str(node.values.get("source", ""))
         if node.name != "camera" or not source:
@@ -116,6 +119,18 @@ def warnings(configs: Sequence[NodeConfig]) -> Iterator[InputError]:
         path = f"/dev/video{source}" if source.isdigit() else source
         if "://" not in path and not os.path.exists(path):  # noqa: PTH110
             yield node.origin("source").error(f"there is no {path} on this machine")
+
+
+def stable_name(port: str) -> str | None:
+    """What to write in place of a port whose name the system gives anew at every start; None: its name stays."""
+    if re.fullmatch(r"/dev/tty(USB|ACM)\d+", port) is None:
+        return None
+    folder = "/dev/serial/by-id"
+    with contextlib.suppress(OSError):
+        for name in sorted(os.listdir(folder)):  # noqa: PTH208
+            if os.path.realpath(f"{folder}/{name}") == os.path.realpath(port):
+                return f"write {folder}/{name}"
+    return f"write its name below {folder}"
 
 
 def _serial_ports() -> str:

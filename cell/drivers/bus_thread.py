@@ -17,7 +17,7 @@ LOG = logging.getLogger(__name__)
 # Sleep ends late, by some 50 us on a PC and 200 us in a virtual machine: a tenth of what the silence between two frames
 # takes. Waits shorter than this are ended as much earlier as was learned, the rest is spent awake.
 FINE_S = 0.01
-MOST_LATE_S = 0.0005
+MOST_LATE_S = 0.0003
 NICE = -10
 
 
@@ -131,6 +131,8 @@ class BusThread:
         clock = self._bus.clock
         woke_s = clock()
         late_s = woke_s - (due_s - ahead_s)
-        self._late_s += (min(max(late_s, 0.0), MOST_LATE_S) - self._late_s) / 16.0
+        # Towards the least of it: what is too early is spent awake, at the processor's cost.
+        change_s = min(max(late_s, 0.0), MOST_LATE_S) - self._late_s
+        self._late_s += change_s / (4.0 if change_s < 0.0 else 64.0)
         while woke_s < due_s:
             woke_s = clock()

@@ -28,8 +28,9 @@ PATIENCE_MARGIN_S = 0.005
 REPEATED_PATIENCE = 1.5
 # Of the floor under it, for each reply: from 100 ms to 25 ms within 46 replies; within 700 once one was late.
 FAST_DECAY, SLOW_DECAY = 0.97, 0.998
-# Bytes that make no reply and are followed by so quiet a line will not become one.
-CORRUPT_S = 0.05
+# Bytes that make no reply and are followed by so quiet a line will not become one (USB adapters hand them over every 16
+# ms).
+CORRUPT_S = 0.02
 QUEUE_LIMIT = 256
 # Exception codes after which asking again makes sense: 5 acknowledge, 6 busy.
 PASSING_EXCEPTIONS = (5, 6)

@@ -1,7 +1,7 @@
 """One Modbus client that asks as fast as it can, in a process of its own: ours, or a peer.
 
 ``python -m sim.bench_drivers.clients NAME KIND PATH AMOUNT`` prints one JSON object. ``status`` reads a gripper's
-status for AMOUNT seconds; ``clock`` asks a ``ClockDevice`` AMOUNT times, each at another place, and counts wrong values.
+status for AMOUNT seconds; ``clock`` asks a ``ClockDevice`` AMOUNT times, each elsewhere, and counts wrong values.
 """
 
 from __future__ import annotations

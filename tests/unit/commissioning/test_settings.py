@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from cell.cli.main import main
+from cell.commissioning.settings import stable_name
 from cell.launching import share_folder
 from cell.schema import launch_schema, params_schema
 
@@ -110,6 +111,21 @@ def test_missing_ports_are_warnings_when_the_rest_is_right(tmp_path: Path, capsy
     assert not any("usb-gripper" in line.partition(" (")[0] for line in lines)
     for name in ("conveyor.drive.port", "conveyor.encoder.port", "supervisor.safety.port"):
         assert any(name in line for line in lines)
+
+
+def test_stable_name_is_asked_for_when_a_port_is_named_by_its_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (LAUNCH / "hardware.params.yaml").read_text()
+    path = tmp_path / "p.yaml"
+    path.write_text(text.replace("/dev/serial/by-id/usb-gripper", "/dev/ttyUSB7"))
+    status, lines = told(path, capsys)
+    assert status == 0
+    (line,) = [line for line in lines if "may be another adapter after a restart" in line]
+    assert "gripper.device.port: /dev/ttyUSB7" in line
+    assert "write its name below /dev/serial/by-id" in line
+    assert stable_name("/dev/serial/by-id/usb-x") is None
+    assert stable_name("/dev/ttyS0") is None
 
 
 def test_two_names_of_one_port_are_a_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
