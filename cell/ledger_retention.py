@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,12 @@ _OF_A_PART: Final = ("acknowledgement", "energy", "grip", "picture", "reconcilia
 _TABLES: Final = (*_OF_A_PART, "sighting", "part")
 _STEP: Final = 500
 """So many parts go in one transaction: a running cell waits for its turn no longer than that takes."""
+
+
+ARCHIVE: Final = "ledger-archive.sqlite"
+"""The archive's name, beside the ledger."""
+
+DAY_S: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +155,42 @@ def _remove(connection: sqlite3.Connection, run_id: int, now_s: float, name: str
         if not numbers:
             break
     return gone
+
+
+class Retention:
+    """Archives what is old enough, once, on a thread of its own while a cell runs.
+
+    Args:
+        ledger: the file; the archive lies beside it.
+        keep_days: runs that ended longer ago go.
+        now_s: of the clock by which runs end.
+        tell: hears in one line what went, or why nothing could.
+    """
+
+    def __init__(self, ledger: Path, keep_days: float, now_s: float, tell: Callable[[str], object]) -> None:
+        self._ledger = ledger
+        self._before_s = now_s - keep_days * DAY_S
+        self._now_s = now_s
+        self._tell = tell
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop; what has not gone goes the next time. Callable twice."""
+        self._stop.set()
+        self._thread.join()
+
+    def _pause(self) -> bool:
+        # Lets the books, which wait for the same file, go first.
+        return self._stop.wait(0.05)
+
+    def _run(self) -> None:
+        into = self._ledger.with_name(ARCHIVE)
+        try:
+            moved = archive(self._ledger, into, before_s=self._before_s, now_s=self._now_s, stop=self._pause)
+        except InputError as error:
+            self._tell(f"old runs could not be archived: {error}")
+            return
+        if moved.parts:
+            self._tell(f"{moved.parts} parts of {moved.runs} runs went into {into}")

@@ -228,6 +228,9 @@ class PickerParameters(NodeParameters):
         default_factory=dict, description="by a name of your own: parts of a size and how they are gripped"
     )
     ledger: str = Field(default="", description="the ledger's file; empty: ledger.sqlite in the state folder")
+    ledger_keep_days: Annotated[float, Strict(), Field(ge=0.0, allow_inf_nan=False)] = Field(
+        default=0.0, description="runs that ended longer ago go into ledger-archive.sqlite beside it; 0: never"
+    )
     seed: Annotated[int, Strict(), Field(ge=-1)] = Field(default=-1, description="noted in the ledger; -1: none")
 
 

@@ -16,10 +16,10 @@ from typing import Any
 
 from cell.cli.command import positive_float, positive_int
 from cell.cli.state import LEDGER
+from cell.ledger_retention import ARCHIVE, DAY_S, archive
 from cell.simfolder import default_state
 
 NOTHING = 1
-ARCHIVE = "ledger-archive.sqlite"
 _EPOCH_S = 1e8
 """Later stamps are dates; earlier ones are seconds of a simulated clock."""
 
@@ -137,12 +137,10 @@ class ArchiveCommand:
         _file_flags(parser)
 
     def run(self, args: argparse.Namespace) -> int:
-        from cell.ledger_retention import archive  # noqa: PLC0415 (loads SQLite)
-
         ledger, now_s = _file(args), time.time()
         into = args.into or ledger.with_name(ARCHIVE)
         progress = _Progress("runs moved")
-        moved = archive(ledger, into, before_s=now_s - args.older_than * 86400.0, now_s=now_s, progress=progress)
+        moved = archive(ledger, into, before_s=now_s - args.older_than * DAY_S, now_s=now_s, progress=progress)
         progress.end()
         print(f"{into}: {moved.parts} parts of {moved.runs} runs" if moved.runs else "no run is that old")
         return 0

@@ -16,6 +16,7 @@ from cell.accounts import RETRY, AccountLimits, Accounts, Closed
 from cell.bookkeeping import Books, Ruling
 from cell.conditions import CAUSE, HOLD, HOLD_CAUSE
 from cell.ledger import Ledger, LedgerError
+from cell.ledger_retention import Retention
 from cell.nodes import belt, fingers, meter, pick_setup, suction
 from cell.nodes.arm_client import ArmClient
 from cell.nodes.node import OK, WARN, CellNode, seconds, status
@@ -65,6 +66,10 @@ class PickerNode(CellNode):
         )
         limits = AccountLimits(window_end_m=planner.window_m[1], belt_end_m=float(self.setting("belt_end_m", 1.10)))
         self.books = Books(Accounts(limits), ledger, reconciled)
+        keep_days = float(self.setting("ledger_keep_days", 0.0))
+        self._retention: Retention | None = None
+        if keep_days > 0.0 and path != ":memory:" and not simulated_time:
+            self._retention = Retention(Path(path), keep_days, self.now_s, self.get_logger().info)
         self.faults: list[dict[str, Any]] = []
         self._odometry = Odometry()
         self._image_s: float | None = None
@@ -296,6 +301,8 @@ class PickerNode(CellNode):
     def destroy_node(self) -> None:
         """Close the ledger before the node goes; without a clean end where the cell stands aborted, so that it stands
         aborted again until somebody clears it."""
+        if self._retention is not None:
+            self._retention.close()
         try:
             if self._state in (State.ABORTING, State.ABORTED):
                 self.books.ledger.leave()

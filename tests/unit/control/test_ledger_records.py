@@ -14,7 +14,7 @@ from cell.accounts import Fate
 from cell.cli.main import main
 from cell.ledger import Ledger, LedgerError
 from cell.ledger_export import COLUMNS, Selection, export, read_only
-from cell.ledger_retention import archive, due
+from cell.ledger_retention import Retention, archive, due
 from perception.errors import InputError
 
 DAY_S = 86400.0
@@ -173,6 +173,37 @@ def test_archiving_goes_on_where_it_was_interrupted(tmp_path: Path, steps: int) 
     assert left == 1300 - 500 * steps
     assert archive(path, old, before_s=DAY_S, now_s=DAY_S).parts == left
     assert counts(old)[first] == 1300 and first not in counts(path)
+
+
+def test_retention_moves_old_runs_while_a_cell_writes(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    first = fill(path, started_s=0.0, parts=1100)
+    ledger, _ = Ledger.open(path, started_s=100 * DAY_S, threaded=True)
+    told: list[str] = []
+    retention = Retention(path, 30.0, 100 * DAY_S, told.append)
+    for part in range(1, 60):
+        ledger.enter(part, 100 * DAY_S + part, verdict="good", score=0.1)
+        ledger.close_part(part, 100 * DAY_S + part, Fate.PASSED)
+    assert ledger.flush(60.0) and ledger.refused == ()
+    retention._thread.join(60.0)
+    retention.close()
+    ledger.close(101 * DAY_S)
+    assert told == [f"1100 parts of 1 runs went into {tmp_path / 'ledger-archive.sqlite'}"]
+    assert counts(tmp_path / "ledger-archive.sqlite") == {first: 1100}
+    assert counts(path) == {ledger.run_id: 59}
+
+
+def test_retention_says_what_is_in_its_way_and_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    first = fill(path, started_s=0.0, parts=5)
+    fill(path, started_s=10.0, parts=1, seed=2)
+    (tmp_path / "ledger-archive.sqlite").write_text("something else" * 500)
+    told: list[str] = []
+    retention = Retention(path, 1.0, 100 * DAY_S, told.append)
+    retention._thread.join(60.0)
+    retention.close()
+    assert len(told) == 1 and "could not be archived" in told[0]
+    assert counts(path)[first] == 5
 
 
 def test_lines_cannot_be_deleted_unless_their_run_is_archived(tmp_path: Path) -> None:
