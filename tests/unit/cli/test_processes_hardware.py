@@ -40,6 +40,18 @@ class Fed:
     def source(self) -> dict[str, int]:
         return {"images": 0, "skipped": 0}
 
+    def fates(self) -> list[dict[str, Any]]:
+        return []
+
+    def inject(self, file: Path, controller: Any) -> None:
+        raise AssertionError("nobody asked for faults")
+
+    def stop_injecting(self) -> None:
+        """Nothing is injected."""
+
+    def injected(self) -> list[dict[str, Any]]:
+        return []
+
     def captured(self, first_ns: int, last_ns: int) -> int:
         return last_ns - first_ns
 
