@@ -74,7 +74,7 @@ class SlowReply(_Lasting):
     what: Literal["slow_reply"]
     line: Line = "gripper"
     share: Share = 0.2
-    late_s: Annotated[float, Strict(), Field(ge=0.01, le=2.0)] = 0.06
+    late_s: Annotated[float, Strict(), Field(ge=0.01, le=2.0)] = 0.12
 
 
 class StaleImage(_Lasting):

@@ -31,11 +31,13 @@ class Rules:
         kind: ``stop`` (everything, the hand keeps its hold), ``end`` (a pick may finish, none begins), ``no_pick``
             (none begins, the belt goes on) or ``none``.
         within_s: from then on commands are forbidden, ``stands_s``: ... and motion.
+        keeps_s: from then on a hand that has to keep its hold may not be told to open.
     """
 
     kind: str
     within_s: float = 0.0
     stands_s: float = math.inf
+    keeps_s: float = 0.0
 
 
 class MotionReferee:
@@ -89,7 +91,7 @@ class MotionReferee:
         if one.what == "gripper":
             self._width_m = one.value
         placing = since_s <= _ON_ITS_WAY_S and self._over_a_bin()
-        if rules.kind == "stop" and opens and not one.empty_handed and not placing:
+        if rules.kind == "stop" and opens and not one.empty_handed and since_s > rules.keeps_s and not placing:
             # The hold is kept from the first moment: a part that falls cannot be picked up again.
             self._note(f"the hand was told to open to {one.value * 1e3:.0f} mm with a part in it", since_s)
         if since_s <= rules.within_s:

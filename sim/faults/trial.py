@@ -107,7 +107,7 @@ def fault_of(case: Case) -> kinds.Fault:
     if case.fault == "serial_unplug":
         plain["line"] = LINES[case.seed % len(LINES)]
     elif case.fault == "node_crash":
-        plain["node"] = NODES[case.seed % len(NODES)]
+        plain["node"] = node_of(case)
     elif case.fault == "clock_jump":
         plain["by_s"] = (3600.0, -3600.0, 0.5, -86400.0)[case.seed % 4]
     if wanted.fault_s is not None:
@@ -225,7 +225,10 @@ class Trial:
         kind = {ABORT: "stop", STARTS_ABORTED: "stop", HOLD: "end", SUSPEND: "end"}.get(packml, "none")
         if wanted.words.startswith("no pick"):
             kind = "no_pick"
-        self._referee.begin(Rules(kind, wanted.within_s, wanted.stands_s), self._fault_s)
+        if self.case.fault == "vacuum_leak":
+            kind = "none"  # until it holds: to place slowly is right as well
+        keeps_s = {"serial_unplug": 0.1, "node_crash": wanted.within_s}.get(self.case.fault, 0.0)
+        self._referee.begin(Rules(kind, wanted.within_s, wanted.stands_s, keeps_s), self._fault_s)
 
     def _finished(self) -> bool:
         now = self._bench.clock()
@@ -257,6 +260,8 @@ class Trial:
             if run.reaction is None:
                 self_aborted = run.lives > 1 and self.case.fault == "power_loss" and state is State.ABORTED
                 run.reaction = STARTS_ABORTED if self_aborted else _STOPS[state]
+                if self.case.fault == "vacuum_leak":
+                    self._referee.begin(Rules("end", 0.3, 1.5), now)
 
     def _in_picture(self, part: Any) -> bool:
         camera = self._bench.scenario.camera
@@ -346,6 +351,8 @@ class Trial:
             since_s = max(run.operator_s or math.inf, self._fault_s + (wanted.fault_s or 0.0))
             recovered = math.inf if run.recovered_s is None else max(run.recovered_s - since_s, 0.0)
         detected = bool(run.alarms & wanted.alarms) if wanted.alarms else right
+        if self.case.fault == "vacuum_leak" and packml == NONE:
+            detected = detected or run.fate in ("missed", "dropped")
         return Verdict(
             self.case,
             True,
@@ -358,6 +365,11 @@ class Trial:
             now - self._began_s,
             (*run.trace, f"alarms {sorted(run.alarms)}", f"part {run.fate}"),
         )
+
+
+def node_of(case: Case) -> str:
+    """Whose turn it is to die."""
+    return NODES[case.seed % len(NODES)]
 
 
 def bench_of(case: Case) -> SimBench:

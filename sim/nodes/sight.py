@@ -36,6 +36,8 @@ class SimSightNode(CellNode):
     It goes by the detector's name: whoever watches that one sees no difference.
     """
 
+    DECIDES = True
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("detector", **kwargs)
         from sim.bench import current_bench  # noqa: PLC0415 (a run in processes loads this module for its parameters)
