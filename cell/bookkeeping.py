@@ -15,8 +15,8 @@ from cell.ledger import Ack, Ledger, LedgerError
 from cell.reconciliation import Awaited, Reconciliation, Search
 from perception.types import BeltPart, Verdict
 
-NEIGHBOUR_M = 0.06
-"""With more belt than this between two parts a hand does not bring both, m."""
+NEIGHBOUR_M = 0.015
+"""With more belt than this between two parts a hand does not bring both, m: fingers come down 6 mm beside a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +90,8 @@ class Books:
         others = [
             one for one in self._seen.values() if one is not own and self.accounts.place(one.part_id) is Place.BELT
         ]
-        near = min(others, key=lambda one: _apart_m(own, one), default=None)
-        if near is None or _apart_m(own, near) > (own.length_m + near.length_m) / 2.0 + NEIGHBOUR_M:
-            return None
-        return near
+        near = min(others, key=lambda one: _between_m(own, one), default=None)
+        return None if near is None or _between_m(own, near) > NEIGHBOUR_M else near
 
     def enter(self, part: BeltPart, model_hash: str, now_s: float) -> None:
         """A part that is certain to be one, at first sight and again; one that is known only moves.
@@ -261,8 +259,15 @@ class Books:
             self._keep(lambda: self.ledger.take_energy(closed.part_id, share_j))
 
 
-def _apart_m(one: BeltPart, other: BeltPart) -> float:
-    return math.hypot(one.belt_x_m - other.belt_x_m, one.y_m - other.y_m)
+def _between_m(one: BeltPart, other: BeltPart) -> float:
+    """Free belt between two parts along the line of their centres; below 0 where they overlap."""
+    dx, dy = other.belt_x_m - one.belt_x_m, other.y_m - one.y_m
+    towards = math.atan2(dy, dx)
+    halves = (
+        part.length_m * abs(math.cos(towards - part.yaw_rad)) + part.width_m * abs(math.sin(towards - part.yaw_rad))
+        for part in (one, other)
+    )
+    return math.hypot(dx, dy) - sum(halves) / 2.0
 
 
 def _place(part: BeltPart) -> tuple[float, float, float, float]:

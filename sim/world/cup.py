@@ -94,6 +94,12 @@ class Cup:
             return math.inf
         return self._clock.now_s + tau_s * math.log((now_pa - target_pa) / (pressure_pa - target_pa))
 
+    def back_at(self, pressure_pa: float) -> float:
+        """When the pressure comes back up to a value; now if it is above and stays there; infinite if it never does."""
+        if self._settles()[0] < pressure_pa:
+            return math.inf
+        return self._clock.now_s if self.pressure_pa >= pressure_pa else self.time_at(pressure_pa)
+
     def _settles(self) -> tuple[float, float]:
         """The pressure that it tends to, and how fast (time constant, s)."""
         setup = self._setup

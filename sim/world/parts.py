@@ -32,3 +32,16 @@ class PlacedPart:
         if self.face.round:
             return a, b
         return a * cos + b * sin, a * sin + b * cos
+
+
+def free_between_m(one: PlacedPart, other: PlacedPart) -> float:
+    """Belt between two parts along the line of their centres; below 0 where they overlap."""
+    dx, dy = other.belt_x_m - one.belt_x_m, other.y_m - one.y_m
+    towards = math.atan2(dy, dx)
+    return math.hypot(dx, dy) - sum(_reach_m(part, towards - part.yaw_rad) for part in (one, other))
+
+
+def _reach_m(part: PlacedPart, angle_rad: float) -> float:
+    """From its centre to its border's farthest point in a direction from the face's x axis."""
+    a, b = part.face.length_m / 2.0, part.face.width_m / 2.0
+    return a if part.face.round else a * abs(math.cos(angle_rad)) + b * abs(math.sin(angle_rad))

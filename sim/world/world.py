@@ -18,7 +18,7 @@ from sim.world.cup import Cup
 from sim.world.feeder import Feeder
 from sim.world.fingers import Fingers
 from sim.world.grip import HeldPart, meet, seal, spans
-from sim.world.parts import PlacedPart
+from sim.world.parts import PlacedPart, free_between_m
 
 #: A held part falls when the fingers have opened by this much, m, or half of what is left of the stroke.
 _RELEASE_M = 0.001
@@ -34,8 +34,8 @@ _SENSOR_M = 0.05
 _ARRIVAL, _EXIT, _CONTACT, _RELEASE, _SLIP, _TOUCH = range(6)
 #: A cup that sucks looks so often whether it has come upon a part, s.
 _TOUCH_S = 0.004
-#: A neighbour sticks to a gripped part only where no more belt than this is between them, m.
-_STICKS_M = 0.05
+#: A neighbour sticks to a gripped part only where it lies beside it, with no more belt than this between them, m.
+_STICKS_M = 0.010
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -261,12 +261,12 @@ class World:
     def _of_the_cup(self, cup: Cup) -> list[_Event]:
         """When the part under it is held or falls, and when it looks again what it is on."""
         fall_pa = self.scenario.cup.fall_pa
-        deep = cup.pressure_pa < fall_pa
         if self._held is not None:
-            return [_Event(cup.time_at(fall_pa) if deep else self.now_s, _RELEASE), _Event(self._slip_s, _SLIP)]
+            return [_Event(cup.back_at(fall_pa), _RELEASE), _Event(self._slip_s, _SLIP)]
         events = []
         if self._touched is not None and cup.sucking:
-            events.append(_Event(self.now_s if deep else cup.time_at(fall_pa), _CONTACT, self._touched.part))
+            deep_s = self.now_s if cup.pressure_pa < fall_pa else cup.time_at(fall_pa)
+            events.append(_Event(deep_s, _CONTACT, self._touched.part))
         if self._touched is not None or cup.sucking:
             events.append(_Event(max(self._touch_s + _TOUCH_S, cup.since_s), _TOUCH))
         return events
@@ -359,11 +359,9 @@ class World:
             return held
         wider_m, self._sticks_m = self._sticks_m, None
         lies = held.part
-        apart = {
-            one.number: math.hypot(one.belt_x_m - lies.belt_x_m, one.y_m - lies.y_m) for one in self._on_belt.values()
-        }
-        number = min(apart, key=lambda one: apart[one])
-        if apart[number] <= (lies.face.length_m + self._on_belt[number].face.length_m) / 2.0 + _STICKS_M:
+        between = {one.number: free_between_m(lies, one) for one in self._on_belt.values()}
+        number = min(between, key=lambda one: between[one])
+        if between[number] <= _STICKS_M:
             # Where none is near, it is a scrap that nobody counts.
             self._along.append(self._on_belt.pop(number))
             self.referee.move(number, HELD, self.now_s)

@@ -217,3 +217,26 @@ def test_held_part_stays_held_when_the_emergency_stop_is_pressed() -> None:
     world.cabinet.press_estop()
     world.advance(world.now_s + 5.0)
     assert world.referee.counts() == {"held": 1}
+
+
+@pytest.mark.parametrize(("gap_m", "comes"), [(0.005, True), (0.025, False)])
+def test_neighbour_comes_along_when_it_lies_beside_the_part_and_sticks(gap_m: float, comes: bool) -> None:
+    face = plain_face(defective=True)
+    world = _world_with_part_at(0.6, face)
+    lies = world.parts[0]
+    # Beside it: straight on across the way in which the fingers close.
+    cos, sin = math.cos(lies.yaw_rad), math.sin(lies.yaw_rad)
+    apart_m = face.length_m + gap_m
+    other = dataclasses.replace(lies, number=1, belt_x_m=lies.belt_x_m + apart_m * cos, y_m=lies.y_m + apart_m * sin)
+    world._on_belt[1] = other
+    world.referee.enter(1, world.now_s, defective=False, kind="plain", source="", defects=())
+    world.stick_to_next(0.010)
+    _grip(world)
+    # Without a neighbour it is a scrap that widens the grip, and nobody counts it.
+    assert world.gripper.width_m == pytest.approx(0.05)
+    assert world.referee.counts() == ({"held": 2} if comes else {"held": 1, "on_belt": 1})
+    _go(world, 0.60, 0.0, 0.10, 0.0)
+    _go(world, 0.60, -0.34, 0.10, 0.0)
+    world.gripper.command(0.08, 0.15, 50.0)
+    world.advance(world.now_s + 1.0)
+    assert world.referee.counts()["bin:reject"] == (2 if comes else 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -91,3 +92,40 @@ def test_ledger_and_accounts_agree_when_parts_end_in_every_way(books: Books) -> 
     expected = {"entered": 4, "passed": 1, "sorted": 1, "dropped": 1, "rejected": 1}
     assert {key: value for key, value in _counts(books).items() if value} == expected
     assert {key: value for key, value in books.ledger.counts().as_dict().items() if value} == expected
+
+
+@pytest.mark.parametrize(("gap_m", "found"), [(0.002, True), (0.014, True), (0.016, False), (0.10, False)])
+def test_neighbour_is_found_when_a_hand_could_bring_both(books: Books, gap_m: float, found: bool) -> None:
+    one = belt_part(1)
+    apart_m = one.length_m * abs(math.cos(one.yaw_rad)) + one.width_m * abs(math.sin(one.yaw_rad)) + gap_m
+    books.enter(one, "hash", 1.0)
+    books.enter(belt_part(2, belt_x_m=one.belt_x_m - apart_m), "hash", 1.1)
+    books.enter(belt_part(3, belt_x_m=one.belt_x_m - 3.0 * apart_m), "hash", 1.2)
+    near = books.neighbour(1)
+    assert (near is not None and near.part_id == 2) is found
+
+
+def test_neighbour_is_none_of_those_that_are_no_longer_on_the_belt(books: Books) -> None:
+    one = belt_part(1)
+    books.enter(one, "hash", 1.0)
+    books.enter(belt_part(2, belt_x_m=one.belt_x_m - 0.05), "hash", 1.1)
+    assert books.neighbour(2) is not None
+    books.accounts.picking(1)
+    assert books.neighbour(2) is None
+    assert books.neighbour(9) is None
+
+
+def test_both_parts_are_rejected_once_when_a_hand_brings_two(books: Books) -> None:
+    for number in (1, 2):
+        books.enter(belt_part(number), "hash", 1.0)
+    books.decide(1, DIVERT, 1.0)
+    books.accounts.picking(1)
+    books.picked(2, 0.05, 1.5)
+    books.picked(1, 0.05, 1.5)
+    for number in (1, 2):
+        closed = books.end_pick(number, "rejected", "reject", "double pick", 2.0)
+        assert closed is not None
+        assert (closed.fate, closed.bin) == (Fate.REJECTED, "reject")
+    assert books.step(9.0, 3.0) == []
+    assert _counts(books)["rejected"] == 2
+    assert books.trouble is None
