@@ -65,8 +65,8 @@ class HostBus:
         if self._wake is not None:
             self._wake()
 
-    def poll(self, now: float) -> float | None:
-        """Let the worker work."""
+    def poll(self, now: float, readable: bool = True) -> float | None:
+        """Let the worker work. ``readable`` as for ``Bus``; there is nothing to read here."""
         return None if self._worker is None or self._error is not None else self._worker.poll(now)
 
     def close(self) -> None:

@@ -7,9 +7,12 @@ driver is kept off its thread for ``late_s``, when the arm stops for its own rea
 as FAILED with the arm braked as far as it still listens; nothing begins again by itself. When the whole controller is
 gone the arm's script ends with its last position.
 
+The library holds Python's lock while it connects and while it waits: give the arm's node a process of its own, or an
+arm that is away keeps every other device of its process waiting.
+
 Safety status of RTDE [R]: bits 0 normal, 1 reduced, 2 protective stop, 4 to 7 safeguard, system, robot and emergency
-stop, 8 violation, 9 fault, 10 stopped for safety. Robot mode 7: running. Unverified on hardware; its tests have a
-controller of their own in the library's place.
+stop, 8 violation, 9 fault, 10 stopped for safety. Robot mode 7: running. Unverified on hardware; tried through
+ur-rtde 1.6.5 at an emulated control box.
 
 Options: ``period_s`` 0.008, ``max_rate_radps`` 2.0 (least of its joints), ``start_tolerance_rad`` 0.02,
 ``goal_tolerance_rad`` 0.02, ``goal_time_s`` 0.5 (after which it has to be there), ``lookahead_s`` 0.1 and ``gain`` 300
@@ -30,6 +33,7 @@ from cell.drivers.host import HostBus
 from cell.drivers.interfaces import ArmPoint, ArmStatus, Motion, MotionState, Reading
 from cell.drivers.spec import DeviceSpec, Options
 
+VARIABLES = ("timestamp", "actual_q", "actual_qd", "robot_mode", "safety_status_bits")
 RUNNING = 7
 PROTECTIVE, SAFETY_STOPS = 1 << 2, 0b111_1111_0100
 MOST_RAD = 2.0 * math.pi
@@ -75,7 +79,8 @@ class UrRtde:
         import rtde_control  # noqa: PLC0415 (an extra)
         import rtde_receive  # noqa: PLC0415
 
-        self._receive: Any = rtde_receive.RTDEReceiveInterface(host)
+        # A frequency of -1 is the control box's own.
+        self._receive: Any = rtde_receive.RTDEReceiveInterface(host, -1.0, list(VARIABLES))
         self._control: Any = rtde_control.RTDEControlInterface(host)
 
     def hear(self) -> Heard | None:

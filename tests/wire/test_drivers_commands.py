@@ -54,7 +54,7 @@ def test_every_model_is_listed_with_its_tiers_when_asked(say: Said) -> None:
     assert rows["robotiq_2f85"]["verified"] == ["manual", "client"]
     assert rows["onrobot_rg2"]["link"] == "Modbus TCP"
     assert rows["grbl_conveyor"]["link"] == "serial lines"
-    assert rows["ur"]["verified"] == []
+    assert rows["ur"]["verified"] == ["client"]
     assert not any("hardware" in row["verified"] for row in rows.values())
     status, out, _ = say("list", "--role", "meter")
     assert [line.split()[0] for line in out.splitlines()[::2]] == ["eastron_sdm120", "eastron_sdm230", "eastron_sdm630"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from cell.drivers.guide import Guide
+from cell.drivers.guide import Guide, Tier
 
 GUIDE = Guide(
     title="Universal Robots arm (ur-rtde)",
@@ -14,11 +14,14 @@ GUIDE = Guide(
         " never does",
     ),
     settings=(
-        "the library: pip install 'cellwright[ur]'; the port in the config is tcp://ADDRESS",
+        "the library: pip install 'cellwright[ur]' (wheels for x86-64, Python up to 3.12); the port in the config is"
+        " tcp://ADDRESS",
         "a fixed address; remote control on; RTDE, primary and dashboard services allowed in the security settings",
         "EtherNet/IP and PROFINET off: they use the registers that the library needs",
+        "the node arm in a process of its own in the launch file: the library holds Python's lock while it waits",
         "payload, tool and safety limits at the pendant: the arm holds to them whatever it is told",
     ),
+    tiers=(Tier.CLIENT,),
     options=MappingProxyType(
         {
             "period_s": "between two positions, s",
