@@ -18,6 +18,8 @@ LOG = logging.getLogger(__name__)
 BITS_PER_CHARACTER = 10
 # A line with nothing to do looks this often whether it is to end.
 MAX_WAIT_S = 0.5
+# Sleep may end so late.
+SPIN_S = 0.0004
 
 
 class Station(Protocol):
@@ -42,7 +44,7 @@ class PtyPort:
         lock: shared with whoever else touches the world behind the station.
         link: a symbolic link to keep pointing at the pty, as ``/dev/serial/by-id`` does; the path stays the same after
             ``unplug`` and ``plug``.
-        spin: never sleep while there is something to wait for, so that it is on time: for measuring, at a core's cost.
+        spin: be awake a little before whatever is due, so that it is on time: for measuring.
     """
 
     def __init__(
@@ -163,9 +165,8 @@ class PtyPort:
             if outgoing and (wanted_s is None or outgoing[0][0] < wanted_s):
                 wanted_s = outgoing[0][0]
             wait_s = MAX_WAIT_S if wanted_s is None else min(max(wanted_s - self._clock(), 0.0), MAX_WAIT_S)
-            if self._spin and wait_s > 0.0:
-                # Between requests too: a sleeper wakes up late.
-                wait_s = 0.0
+            if self._spin:
+                wait_s = max(wait_s - SPIN_S, 0.0)
             self._wait(wait_s)
 
     def _wait(self, wait_s: float) -> None:

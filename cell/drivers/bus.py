@@ -209,6 +209,8 @@ class Bus:
         waiting = link.in_waiting if readable or self._master.awaiting else 0
         data = link.read(waiting) if waiting else b""
         if data:
+            # What was read may have come after ``now`` was: the silence is counted from the last byte.
+            now = max(now, self.clock())
             if self._tap is not None:
                 self._tap(now, "<", data)
             self._master.feed(data, now)

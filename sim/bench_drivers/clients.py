@@ -6,11 +6,9 @@ status for AMOUNT seconds; ``clock`` asks a ``ClockDevice`` AMOUNT times, each e
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import json
 import logging
-import os
 import random
 import subprocess
 import sys
@@ -24,7 +22,7 @@ from cell.drivers.bus_thread import BusThread
 from cell.drivers.frames import READ_INPUT, Request
 from cell.drivers.modbus import Reply
 from cell.drivers.serial_port import SerialPort
-from sim.bench_drivers.lines import BAUD, STATUS, UNIT, is_right
+from sim.bench_drivers.lines import BAUD, STATUS, UNIT, come_first, is_right
 
 OURS: Final = "cellwright"
 PEERS: Final = ("pymodbus", "minimalmodbus", "umodbus")
@@ -165,8 +163,7 @@ def _peer(name: str, path: str, timeout_s: float) -> Ask:
 
 def main(name: str, kind: str, path: str, amount: str) -> None:
     """Print what was found."""
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, -10)  # all clients alike, where the system lets us
+    come_first()
     found = _status(name, path, float(amount)) if kind == "status" else _clock(name, path, int(float(amount)))
     sys.stdout.write(json.dumps(found) + "\n")
 

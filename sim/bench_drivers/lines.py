@@ -6,7 +6,9 @@ and ``counts`` line by line, and ends with its standard input.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -72,6 +74,16 @@ class ClockDevice:
         return None
 
 
+def come_first() -> None:
+    """Let this process, and threads that it starts from now on, run before others, as far as the system allows: what is
+    measured is not to be what else the machine does. Lines and clients, ours and the peers', do alike."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, -10)
+
+
 def stamp_ms(now: float) -> int:
     """What an odd register of a ``ClockDevice`` shows."""
     return int(now * 1000.0) & 0xFFFF
@@ -96,7 +108,7 @@ class Lines:
         device: ``gripper`` or ``clock``.
         count: how many lines.
         strict: frames that follow too soon are not answered.
-        spin: on time at the cost of a core.
+        spin: on time, at some cost.
         quality, seed: of the lines.
     """
 
@@ -189,4 +201,6 @@ def _say(what: Any) -> None:
 if __name__ == "__main__":
     # A pty answers more evenly when its threads do not wait 5 ms for each other.
     sys.setswitchinterval(0.0005)
+    # The line is the measure: it is not to be late because something else runs.
+    come_first()
     _serve(json.loads(sys.argv[1]))
