@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FOREVER_NS = 2**63
 # The longest that a thread sleeps without a look around, s: `Lock.acquire` refuses much longer times.
 _LONGEST_S = 1e6
+_LONGEST_NS = 10**15
 
 
 class Token(Protocol):
@@ -206,20 +207,37 @@ class WorkQueue:
 
         With `watch` the thread also wakes for timers, and waits for the transports' descriptors.
         """
-        if watch and self._context._bus.pump.active and self._sleep_in_pump(until_ns, condition):
+        if watch and self._context._bus.pump._reading and self._sleep_in_pump(until_ns, condition):
             return
+        # Few calls: right after a sleep each of them costs ten times what it costs in a loop, as nothing is cached.
         slot = Lock()
         slot.acquire()
+        slots = self._slots
         if watch:
             self._watcher = slot
             self._watched_until_ns = FOREVER_NS
-        slots = self._slots
         slots.append(slot)
         try:
             # Whoever adds work from here on sees the slot; what was added before is seen here.
-            wait_s = self._time_left_s(until_ns, condition, watch)
-            if wait_s:
-                slot.acquire(True, wait_s)
+            if (
+                self._ready
+                or self._sim_due
+                or self._is_shutdown
+                or not self._context._ok
+                or (condition is not None and condition())
+            ):
+                return
+            if watch:
+                heap = self._real_timers
+                if heap and heap[0][0] < until_ns:
+                    until_ns = heap[0][0]
+                self._watched_until_ns = until_ns
+            if until_ns == FOREVER_NS:
+                slot.acquire()
+                return
+            left_ns = until_ns - monotonic_ns()
+            if left_ns > 0:
+                slot.acquire(True, left_ns / 1e9 if left_ns < _LONGEST_NS else _LONGEST_S)
         finally:
             if watch:
                 self._watched_until_ns = 0

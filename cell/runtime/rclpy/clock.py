@@ -119,6 +119,8 @@ class Clock:
     _timers: weakref.WeakSet[Timer]
     _timers_lock: threading.Lock
     _read: Callable[[], int]
+    # True while the clock reads /clock.
+    _is_set_from_outside = False
 
     def __new__(cls, *, clock_type: ClockType = ClockType.SYSTEM_TIME) -> Clock:
         if not isinstance(clock_type, ClockType):
@@ -206,17 +208,11 @@ class Clock:
         """As `sleep_until`, from now on."""
         return self.sleep_until(self.now() + rel_time, context)
 
-    @property
-    def _is_set_from_outside(self) -> bool:
-        """True while the clock reads /clock."""
-        return False
-
 
 class ROSClock(Clock):
     """ROS time: the system clock, or, while active, the time that was last set."""
 
     _override_ns: int
-    _active: bool
     _lock: threading.RLock
 
     def __new__(cls) -> ROSClock:
@@ -226,28 +222,24 @@ class ROSClock(Clock):
 
     def _prepare(self) -> None:
         self._override_ns = 0
-        self._active = False
+        self._is_set_from_outside = False
         self._lock = threading.RLock()
 
     @property
     def ros_time_is_active(self) -> bool:
-        return self._active
-
-    @property
-    def _is_set_from_outside(self) -> bool:
-        return self._active
+        return self._is_set_from_outside
 
     def _set_ros_time_is_active(self, enabled: bool) -> None:
         """Changes the source of time; timers keep what is left of their period."""
         with self._lock:
-            if enabled == self._active:
+            if enabled == self._is_set_from_outside:
                 return
             change = ClockChange.ROS_TIME_ACTIVATED if enabled else ClockChange.ROS_TIME_DEACTIVATED
             before = self._read()
             after = self._override_ns if enabled else _time.time_ns()
 
             def switch() -> None:
-                self._active = enabled
+                self._is_set_from_outside = enabled
                 self._read = self._read_override if enabled else _time.time_ns
 
             self._jump(change, after - before, switch)
@@ -264,7 +256,7 @@ class ROSClock(Clock):
 
     def _step(self, value_ns: int) -> None:
         with self._lock:
-            if self._active and self._jump_handles:
+            if self._is_set_from_outside and self._jump_handles:
 
                 def switch() -> None:
                     self._override_ns = value_ns
@@ -272,7 +264,7 @@ class ROSClock(Clock):
                 self._jump(ClockChange.ROS_TIME_NO_CHANGE, value_ns - self._override_ns, switch)
                 return
             self._override_ns = value_ns
-            if self._active:
+            if self._is_set_from_outside:
                 for timer in self._living_timers():
                     timer._after_jump(ClockChange.ROS_TIME_NO_CHANGE)
 
