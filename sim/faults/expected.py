@@ -125,7 +125,7 @@ _TABLE: Final[dict[tuple[str, Phase], Expectation]] = {
         "slow_reply", _all(NONE),
         {**_GOES_ON, **dict.fromkeys(UP_TO_GRIP, _fates(OPEN, "sorted", "missed"))},
         _all(NONE),
-        alarms=("line_slow",), fault_s=1.5,
+        alarms=("line_slow",), fault_s=2.2,
     ),
     **_row(
         "stale_image", _all(NONE),
@@ -160,13 +160,13 @@ _TABLE: Final[dict[tuple[str, Phase], Expectation]] = {
     ),
     **_row("encoder_rollover", _all(NONE), _GOES_ON, _all(NONE)),
     **_row(
-        "vacuum_leak", {**_all(NONE), **dict.fromkeys((GRIP, *WITH_PART), HOLD)},
+        "vacuum_leak", {**_all(HOLD), IDLE: NONE},
         {
             **dict.fromkeys((IDLE, APPROACH), _fates(OPEN, "sorted", "missed")),
             GRIP: _fates(OPEN, "sorted", "missed", "dropped"),
             **dict.fromkeys(WITH_PART, _fates("sorted", "dropped")),
         },
-        {**_all(NONE), **dict.fromkeys((GRIP, *WITH_PART), "placed slowly, or Hold")},
+        {**_all("placed slowly, or Hold"), IDLE: NONE},
         alarms=("vacuum_leak", "part_dropped"), quiet=(IDLE, APPROACH), within_s=1.0, stands_s=2.0, fault_s=1.5,
         operator_s=2.2,
     ),

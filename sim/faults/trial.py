@@ -108,6 +108,8 @@ def fault_of(case: Case) -> kinds.Fault:
         plain["line"] = LINES[case.seed % len(LINES)]
     elif case.fault == "node_crash":
         plain["node"] = node_of(case)
+    elif case.fault == "slow_reply":
+        plain["share"] = 0.3
     elif case.fault == "clock_jump":
         plain["by_s"] = (3600.0, -3600.0, 0.5, -86400.0)[case.seed % 4]
     if wanted.fault_s is not None:
