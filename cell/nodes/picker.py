@@ -256,6 +256,8 @@ class PickerNode(CellNode):
             self._fault = outcome.reason, outcome.cause
             self.books.ask_to_confirm(outcome.part_id, outcome.cause)
             self.faults.append({"at_s": round(now_s, 3), "what": outcome.reason, "part_id": outcome.part_id})
+            # The belt is to stop now, not with the next heartbeat.
+            self.report_health()
         closed = self.books.end_pick(outcome.part_id, outcome.word, outcome.bin, outcome.reason, now_s)
         if closed is None:
             self._answer_retry(outcome.part_id, outcome.reason)
