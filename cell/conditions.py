@@ -74,9 +74,7 @@ def of_reports(
                 found[alarm_name("not_well", report.name)] = words
         elif condition is not None and condition.reaction is not Reaction.ABORT:
             found[_named(cause, report.name)] = report.words
-        elif cause in DEFINITE or (
-            (report.failed or condition is not None) and now_s - (report.failed_s or now_s) >= loss_s
-        ):
+        elif cause in DEFINITE or ((report.failed or condition is not None) and _away_s(report, now_s) >= loss_s):
             found[_named(cause if condition is not None else "device_fault", report.name)] = words
         if HOLD in values:
             held = values[HOLD]
@@ -104,6 +102,10 @@ def by_reaction(present: Mapping[str, str], reaction: Reaction) -> tuple[str, ..
         if condition is not None and condition.reaction is reaction and name not in FIRST:
             words.append(said)
     return tuple(words)
+
+
+def _away_s(report: Report, now_s: float) -> float:
+    return 0.0 if report.failed_s is None else now_s - report.failed_s
 
 
 def _named(key: str, subject: str) -> str:

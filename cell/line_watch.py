@@ -11,13 +11,13 @@ from cell.causes import alarm_name
 
 LOOK_S: Final = 0.25
 WINDOW_S: Final = 2.0
-NOISE_COUNT: Final = 6
+NOISE_COUNT: Final = 4
 NOISE_SHARE: Final = 0.05
-"""A line is noisy when in two seconds more than one frame in twenty is corrupt, and at least six are: retries hide so
+"""A line is noisy when in two seconds more than one frame in twenty is corrupt, and at least four are: retries hide so
 much, but the line is near to failing. A single disturbance (a contactor that switches) stays below."""
 CLEAN_S: Final = 3.0
 """For so long nothing may be corrupt before the line counts as sound again."""
-LATE_COUNT: Final = 4
+LATE_COUNT: Final = 3
 """Polls give up early and are asked again (``cell.drivers.modbus``), so that now and then a late answer is thrown away;
 a device that is slow makes several in two seconds."""
 LATE_S: Final = 5.0

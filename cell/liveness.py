@@ -23,6 +23,12 @@ and the supervisor looks every 10 ms."""
 ARM_LIMIT_S: Final = 0.1
 """The arm's joints come fifty times a second or more often, from another process or another machine."""
 
+JUDGE_BEAT_S: Final = 0.05
+"""Between two signs of life of a node whose word decides on motions."""
+
+JUDGES: Final = {"tracker": 0.15, "policy": 0.15, "detector": 0.25}
+"""Those nodes, and how long each may be silent: the detector gives no sign while it works on a picture."""
+
 LIMIT_S: Final = 3.0
 """Of all others, which report five times a second: they move nothing, may compute for long, and give way."""
 

@@ -59,8 +59,8 @@ TOPICS: Final = _by_name(
     Topic("/gripper/state", "sensor_msgs/JointState", depth=10, rate_hz=50.0),
     Topic("/cell/state", "cell_msgs/CellState", depth=1, rate_hz=5.0, transient_local=True),
     Topic("/alarms", "cell_msgs/AlarmArray", depth=1, rate_hz=None, transient_local=True),
-    # Signs of life of the nodes by which something moves: of three nodes, 40 times a second each.
-    Topic("/heartbeats", "std_msgs/Header", depth=10, rate_hz=120.0),
+    # Signs of life: of three nodes by which something moves 40 times a second, of three that decide on it 20 times.
+    Topic("/heartbeats", "std_msgs/Header", depth=10, rate_hz=180.0),
     Topic("/diagnostics", "diagnostic_msgs/DiagnosticArray", depth=10, rate_hz=5.0),
 )
 """Every topic by name."""

@@ -137,6 +137,10 @@ TimeoutStopSec=30
 
 # Under memory pressure something else goes first.
 OOMScoreAdjust=-500
+
+# Control takes a real-time priority for itself (cell.urgency), and leaves what judges and shows below it.
+LimitRTPRIO=20
+LimitNICE=-10
 LimitNOFILE=65536
 
 # The journal of this cell has limits of its own, in /etc/systemd/journald@{name}.conf: journalctl --namespace={name}

@@ -24,6 +24,8 @@ class DetectorNode(CellNode):
     On a simulated clock computing takes no time, so the result is held back for the latency that the card states.
     """
 
+    DECIDES = True
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("detector", **kwargs)
         self.model = find_model(str(self.setting("model", "sim")))

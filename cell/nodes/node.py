@@ -10,7 +10,7 @@ from rclpy.node import Node
 from std_msgs.msg import Header
 
 from cell.drivers.registry import DeviceSpec
-from cell.liveness import BEAT_S
+from cell.liveness import BEAT_S, JUDGE_BEAT_S
 
 HEARTBEAT_S = 0.2
 OK = DiagnosticStatus.OK
@@ -25,18 +25,20 @@ class CellNode(Node):
 
     Attributes:
         MOVES: something moves by this node: it also gives a sign of life on /heartbeats every ``BEAT_S``.
+        DECIDES: so it does by what this node says: a sign of life every ``JUDGE_BEAT_S``.
     """
 
     MOVES = False
+    DECIDES = False
 
     def __init__(self, name: str, **kwargs: Any) -> None:
         super().__init__(name, automatically_declare_parameters_from_overrides=True, **kwargs)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._heartbeat = self.create_timer(HEARTBEAT_S, self.report_health)
         self._reported: tuple[tuple[str, bytes], ...] = ()
-        if self.MOVES:
+        if self.MOVES or self.DECIDES:
             self._beats = self.create_publisher(Header, "/heartbeats", 10)
-            self._beat_timer = self.create_timer(BEAT_S, self._beat)
+            self._beat_timer = self.create_timer(BEAT_S if self.MOVES else JUDGE_BEAT_S, self._beat)
 
     def _beat(self) -> None:
         self._beats.publish(Header(stamp=self.now_msg(), frame_id=self.get_name()))

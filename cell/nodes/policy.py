@@ -23,6 +23,8 @@ PERIOD_S = 0.02
 class PolicyNode(CellNode):
     """Wires the dispatcher: /parts, /outcomes and /conveyor/state in, /decisions out."""
 
+    DECIDES = True
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("policy", **kwargs)
         self.policy = make(str(self.setting("name", "spt")))

@@ -21,7 +21,7 @@ from cell.conditions import Circuit, Report
 from cell.drivers.interfaces import SafetyInputs
 from cell.drivers.registry import process_devices
 from cell.line_watch import LineWatch
-from cell.liveness import ARM_LIMIT_S, LIMIT_S, MOVER_LIMIT_S, MOVERS, Liveness
+from cell.liveness import ARM_LIMIT_S, JUDGES, LIMIT_S, MOVER_LIMIT_S, MOVERS, Liveness
 from cell.nodes import belt
 from cell.nodes.alarm_desk import AlarmDesk
 from cell.nodes.brakes import Brakes
@@ -69,7 +69,7 @@ class SupervisorNode(CellNode):
         self._reports: dict[str, Report] = {}
         self._oks: dict[str, bool] = {}
         self._alive = Liveness({}, HEARTBEAT_LIMIT_S)
-        self._beating = Liveness({**dict.fromkeys(MOVERS, MOVER_LIMIT_S), "arm": ARM_LIMIT_S}, MOVER_LIMIT_S)
+        self._beating = Liveness({**dict.fromkeys(MOVERS, MOVER_LIMIT_S), **JUDGES, "arm": ARM_LIMIT_S}, MOVER_LIMIT_S)
         self._loss_s = float(self.setting("loss_s", 0.15))
         self._belt: Sample | None = None
         self._image_s: float | None = None
@@ -139,7 +139,7 @@ class SupervisorNode(CellNode):
             since_s = None if before is None else before.failed_s
             values = {pair.key: pair.value for pair in line.values}
             self._reports[line.name] = Report(
-                line.name, failed, line.message, values, (since_s or stamp_s) if failed else None
+                line.name, failed, line.message, values, (stamp_s if since_s is None else since_s) if failed else None
             )
             self._oks[line.name] = line.level == OK
             self._alive.heard(line.name, now_s)
