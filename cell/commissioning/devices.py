@@ -16,14 +16,19 @@ from cell.commissioning.findings import Patient, fault, note
 from cell.commissioning.occupancy import holders
 from cell.commissioning.settings import DeviceConfig
 from cell.drivers import catalogue
-from cell.drivers.guide import Check, Judgement
+from cell.drivers.guide import Check, Grade, Judgement
 from cell.drivers.modbus import Failure, Reply
-from cell.drivers.probing import ask
+from cell.drivers.probing import ask, probe
 from cell.drivers.registry import Devices
 from cell.drivers.spec import DeviceSpec
 from cell.plugins import is_simulated
 from cell.simfolder import SimFolder
 from perception.errors import InputError
+
+MODBUS = ("Modbus RTU", "Modbus TCP")
+LINES = "serial lines"
+LOOK_S = 0.7
+"""How long a device without registers is listened to."""
 
 
 def devices(patient: Patient) -> Iterator[tuple[str, Judgement]]:
@@ -52,6 +57,10 @@ def _device(patient: Patient, device: DeviceConfig, buses: Devices) -> Iterator[
         yield name, refused
         return
     try:
+        link = catalogue.model(spec.model).link
+        if link not in MODBUS:
+            yield name, _looked_at(spec, link)
+            return
         checks = catalogue.model(spec.model).guide.checks(spec)
         bus = buses.bus(spec)
     except InputError as error:
@@ -68,6 +77,17 @@ def _device(patient: Patient, device: DeviceConfig, buses: Devices) -> Iterator[
         judgement = judge(check, reply, spec)
         silent = reply is None or reply.failure not in (None, Failure.EXCEPTION)
         yield f"{name}: {check.name}" if not silent else name, judgement
+
+
+def _looked_at(spec: DeviceSpec, link: str) -> Judgement:
+    """A device that has no registers: its driver listens for a moment, if it can without doing anything."""
+    if link != LINES:
+        return note("reached through its maker's library: not asked", "see its state in a running cell")
+    found = probe(spec, LOOK_S)
+    if found.connected and found.error is None:
+        return Judgement(Grade.OK, "answers as the model does")
+    words = found.error or "does not answer"
+    return fault(words, f"power, the cable, {spec.baudrate} baud at the device itself")
 
 
 def judge(check: Check, reply: Reply | None, spec: DeviceSpec) -> Judgement:
