@@ -160,7 +160,8 @@ def test_no_thread_is_left_when_executors_are_dropped(graph: Any) -> None:
     deadline = time.monotonic() + LONG_S
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.001)
-    assert threading.active_count() == before
+    # Fewer where a thread of an earlier test ends meanwhile.
+    assert threading.active_count() <= before
 
 
 def test_second_spin_is_refused_when_executor_spins(graph: Any) -> None:
