@@ -3,9 +3,9 @@
 ``Bus.poll`` does all the work and never waits: the simulator calls it in simulated time, ``BusThread`` in real time.
 
 How soon a lost device is noticed: at once where the port vanishes. Where it merely falls silent, after the rest of its
-period, two time-outs of the first byte and a pause of 5 ms between them; the time-outs are learned (at least 25 ms, the
-second half as long again), so that a device with a period of 20 ms is missed within 100 ms: at 115200 baud within 85,
-at 9600 baud, where a transaction takes longer than the period, within 95.
+period, two time-outs of the first byte and a pause of 5 ms between them; the time-outs are learned (at least 28 ms, the
+second half as long again), so that a device with a period of 20 ms is missed within 100 ms: at 115200 baud within 92,
+at 9600 baud, where a transaction takes longer than the period, within 96.
 """
 
 from __future__ import annotations

@@ -23,11 +23,11 @@ RETRIES = 2
 STOP_RETRIES = 5
 # How long the first byte of a cyclic reply is waited for: learned of each unit, as TCP learns its time-out (RFC 6298,
 # with a smaller margin), between the least and the reply time-out; for a repetition so much longer.
-LEAST_PATIENCE_S = 0.025
+LEAST_PATIENCE_S = 0.028
 PATIENCE_MARGIN_S = 0.005
 REPEATED_PATIENCE = 1.5
-# Of the floor under it, for each reply: from 100 ms to 25 ms within 46 replies; within 700 once one was late.
-FAST_DECAY, SLOW_DECAY = 0.97, 0.998
+# Of the floor under it, for each reply: from 100 ms to 28 ms within 42 replies; within 2500 (a minute) once one was late.
+FAST_DECAY, SLOW_DECAY = 0.97, 0.9995
 # Bytes that make no reply and are followed by so quiet a line will not become one (USB adapters hand them over every 16
 # ms).
 CORRUPT_S = 0.02

@@ -37,8 +37,8 @@ def test_whole_cell_works_through_pyserial_when_in_real_time(live_bench) -> None
     live_bench.wait(lambda: block.encoder is not None and block.encoder.value.travel_m > 0.1)
     for bus in devices.buses.values():
         assert bus.statistics.answered > 5
-        # A busy machine may make a reply late; nothing else disturbs this line.
-        assert bus.statistics.failed == bus.statistics.corrupt == 0
+        # A busy machine may make replies late; nothing damages them.
+        assert bus.statistics.noise_bytes <= 30 * bus.statistics.timeouts
 
 
 def test_driver_is_disconnected_at_once_and_back_by_itself_when_the_plug_is_pulled(live_bench) -> None:
