@@ -26,7 +26,7 @@ STOP_RETRIES = 5
 LEAST_PATIENCE_S = 0.028
 PATIENCE_MARGIN_S = 0.005
 REPEATED_PATIENCE = 1.5
-# Of the floor under it, for each reply: from 100 ms to 28 ms within 42 replies; within 2500 (a minute) once one was late.
+# Of the floor under it, for each reply: from 100 ms to 28 ms within 42 replies; within 2500 once one was late.
 FAST_DECAY, SLOW_DECAY = 0.97, 0.9995
 # Bytes that make no reply and are followed by so quiet a line will not become one (USB adapters hand them over every 16
 # ms).
