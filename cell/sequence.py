@@ -179,7 +179,7 @@ class PickSequence(Endings):
             self._fault(pick, f"the arm {inputs.arm.goal_state.value} the motion while gripping", work)
             return
         if gripper is None or gripper.stamp_s < pick.detected_s + self.settings.verify_s:
-            if now > pick.detected_s + self.settings.gripper_age_s:
+            if now > pick.detected_s + self.settings.held_age_s:
                 self._fault(pick, "the gripper is silent while gripping", work)
             return
         if not self._hand.still_holds(gripper):
@@ -254,6 +254,8 @@ class PickSequence(Endings):
                 self._fault(pick, "the gripper is silent while it holds a part", work)
             elif stray_m > self.settings.stray_m:
                 self._fault(pick, f"the tool is {stray_m * 1e3:.0f} mm off its place over the bin", work)
+            elif now - gripper.stamp_s > self.settings.gripper_age_s:
+                work.note = "waits for the gripper's word"
             elif not inputs.picked_durable:
                 work.note = "waits for the ledger"
             else:

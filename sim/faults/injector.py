@@ -223,7 +223,7 @@ class Injector:
             self._controller.end(plain)
 
     def _disturb(self, line: str, **shares: float) -> None:
-        self._bench.slaves[line].fault = EvenlyDisturbed(**shares, seed=self._seed)  # type: ignore[arg-type]
+        self._bench.slaves[line].fault = EvenlyDisturbed(**shares, seed=self._seed)
 
     def _calm(self, line: str) -> None:
         self._bench.slaves[line].fault = None
