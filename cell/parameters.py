@@ -154,8 +154,10 @@ Vacuum: TypeAlias = Annotated[float, Strict(), Field(ge=1000.0, le=99_000.0, all
 class PartTypeParameters(Section):
     """Parts that are told by their size, and how they want to be gripped; what is left out is as for all others."""
 
-    length_m: Window = Field(description="least and greatest long side, as the camera measures it, m")
-    width_m: Window = Field(description="least and greatest short side, m")
+    length_m: Window = Field(
+        default=(0.0, 1.0), description="least and greatest long side, as the camera measures it, m"
+    )
+    width_m: Window = Field(default=(0.0, 1.0), description="least and greatest short side, m")
     force_n: Annotated[float, Strict(), Field(gt=0.0, le=1000.0)] | None = Field(
         default=None, description="of the fingers, N"
     )

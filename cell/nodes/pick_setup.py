@@ -23,6 +23,7 @@ GEOMETRY = (
     "base_y_m",
 )
 CUP = "cup"
+ANY_M = (0.0, 1.0)
 
 
 def has_cup(node: CellNode) -> bool:
@@ -84,8 +85,8 @@ def part_types_of(node: CellNode) -> tuple[PartType, ...]:
         found.setdefault(name, {})[field] = parameter.value
     return tuple(
         PartType(
-            length_m=_range(values["length_m"]),
-            width_m=_range(values["width_m"]),
+            length_m=_range(values.get("length_m", ANY_M)),
+            width_m=_range(values.get("width_m", ANY_M)),
             recipe=GripRecipe(
                 type_name=name,
                 force_n=_number(values, "force_n"),
