@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from typing import cast
 
 import pytest
@@ -379,3 +381,57 @@ def test_unknown_option_is_refused_with_its_key(line: Line) -> None:
     with pytest.raises(InputError, match="stroke_m") as caught:
         line.devices.open(DeviceSpec("gripper", "robotiq_epick", "sim:gripper", unit=9, options={"stroke_m": 0.1}))
     assert caught.value.key == "gripper.options.stroke_m"
+
+
+def test_command_changes_nothing_when_it_comes_twice(line: Line) -> None:
+    vacuum = line.opened()
+    vacuum.grip(**GRIP)
+    line.run(0.4)
+    vacuum.grip(**GRIP)
+    # The time-out runs from the first one.
+    line.run(0.15)
+    assert value(vacuum).no_object
+
+
+def test_pymodbus_holds_a_part_and_lets_it_go_when_it_is_the_master() -> None:
+    module = pytest.importorskip("pymodbus.client", reason="pymodbus comes with the extra 'dev'")
+    plant, lock = Plant(), threading.RLock()
+    hall = links.LinkHall(time.monotonic, threaded=True, lock=lock)
+    hall.attach("gripper", RtuSlave(9, RobotiqEPickDevice(plant)))
+    hall.start()
+    client = module.ModbusSerialClient(hall.path("gripper"), baudrate=115200, timeout=2.0)
+
+    def status() -> list[int]:
+        reply = client.read_input_registers(0x07D0, count=3, device_id=9)
+        return [] if reply.isError() else list(reply.registers)
+
+    def until(truth: Callable[[list[int]], bool]) -> list[int]:
+        end_s = time.monotonic() + 30.0
+        while time.monotonic() < end_s:
+            found = status()
+            if found and truth(found):
+                return found
+        raise AssertionError("not within 30 s")
+
+    try:
+        assert client.connect()
+        assert not client.write_registers(0x03E8, [0x0300, 0x0064, 0x3264], device_id=9).isError()
+        until(lambda found: found[0] >> 12 & 3 == 3)
+        with lock:
+            plant.cup.reaches_pa = 20_000.0
+        assert not client.write_registers(0x03E8, [0x0B00, 0x0028, 0x053C], device_id=9).isError()
+        held = until(lambda found: found[0] >> 14 == 2)
+        assert held[1] & 0xFF == 40
+        assert held[2] >> 8 <= 41
+        # Function 23: let go and look, in one.
+        reply = client.readwrite_registers(
+            read_address=0x07D0, read_count=3, write_address=0x03E8, values=[0x0B00, 0x0064, 0x053C], device_id=9
+        )
+        assert not reply.isError()
+        assert reply.registers[0] & 3 == 2
+        until(lambda found: found[2] >> 8 >= 98)
+        assert client.read_holding_registers(0x03E8, count=3, device_id=9).registers == [0x0B00, 0x0064, 0x053C]
+        assert client.read_input_registers(0x0800, count=1, device_id=9).isError()
+    finally:
+        client.close()
+        hall.close()
