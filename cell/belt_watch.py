@@ -113,6 +113,10 @@ class SlipWatch:
         self._before = None
         self._pairs.clear()
 
+    def skip(self) -> None:
+        """A picture for which nobody knows the travel."""
+        self._before = None
+
     def step(self, views: Sequence[PartView], travel_m: float, stamp_s: float) -> bool:
         """One picture, with the encoder's travel at its exposure; True where a slip has just been found."""
         now = travel_m, tuple(self._place(view) for view in views if view.whole)

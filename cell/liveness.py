@@ -20,14 +20,18 @@ MOVER_LIMIT_S: Final = 0.08
 """A mover's silence that aborts: three signs missed in a row. The first of them is due up to 25 ms after a node hangs,
 and the supervisor looks every 10 ms."""
 
-ARM_LIMIT_S: Final = 0.1
+ARM_LIMIT_S: Final = 0.12
 """The arm's joints come fifty times a second or more often, from another process or another machine."""
 
 JUDGE_BEAT_S: Final = 0.05
 """Between two signs of life of a node whose word decides on motions."""
 
-JUDGES: Final = {"tracker": 0.15, "policy": 0.15, "detector": 0.25}
-"""Those nodes, and how long each may be silent: the detector gives no sign while it works on a picture."""
+JUDGES: Final = {"tracker": 0.15, "policy": 0.15}
+"""Those nodes of control, and how long each may be silent."""
+
+DETECTOR_LIMIT_S: Final = 0.25
+"""Of the detector, where computing takes no time. In real time it gives way to control and gives no sign while it works
+on a picture: there its process's end is told at once by whoever started it, and ``LIMIT_S`` holds for a hang."""
 
 LIMIT_S: Final = 3.0
 """Of all others, which report five times a second: they move nothing, may compute for long, and give way."""

@@ -21,7 +21,7 @@ from cell.conditions import Circuit, Report
 from cell.drivers.interfaces import SafetyInputs
 from cell.drivers.registry import process_devices
 from cell.line_watch import LineWatch
-from cell.liveness import ARM_LIMIT_S, JUDGES, LIMIT_S, MOVER_LIMIT_S, MOVERS, Liveness
+from cell.liveness import ARM_LIMIT_S, DETECTOR_LIMIT_S, JUDGES, LIMIT_S, MOVER_LIMIT_S, MOVERS, Liveness
 from cell.nodes import belt
 from cell.nodes.alarm_desk import AlarmDesk
 from cell.nodes.brakes import Brakes
@@ -69,7 +69,10 @@ class SupervisorNode(CellNode):
         self._reports: dict[str, Report] = {}
         self._oks: dict[str, bool] = {}
         self._alive = Liveness({}, HEARTBEAT_LIMIT_S)
-        self._beating = Liveness({**dict.fromkeys(MOVERS, MOVER_LIMIT_S), **JUDGES, "arm": ARM_LIMIT_S}, MOVER_LIMIT_S)
+        simulated_time = bool(self.setting("use_sim_time", False))
+        detector_s = DETECTOR_LIMIT_S if simulated_time else LIMIT_S
+        limits = {**dict.fromkeys(MOVERS, MOVER_LIMIT_S), **JUDGES, "detector": detector_s, "arm": ARM_LIMIT_S}
+        self._beating = Liveness(limits, MOVER_LIMIT_S)
         self._loss_s = float(self.setting("loss_s", 0.15))
         self._belt: Sample | None = None
         self._image_s: float | None = None
@@ -77,7 +80,6 @@ class SupervisorNode(CellNode):
         self._published_s = -1.0
         self._safety_seen = False
         self._connected: bool | None = None
-        simulated_time = bool(self.setting("use_sim_time", False))
         self._desk = AlarmDesk(self, str(self.setting("alarms", "")), lambda: self.now_s, threaded=not simulated_time)
         self.clock_watch = ClockWatch()
         self._lines = LineWatch(devices)

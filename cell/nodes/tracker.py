@@ -75,7 +75,10 @@ class TrackerNode(CellNode):
             )
             return
         views = detections.from_message(message)
-        if self._slip.step(views, travel_m, stamp_s):
+        if self._odometry.latest.stamp_s < stamp_s:
+            # The travel is a guess ahead of the encoder's newest reading: nothing to hold the encoder to.
+            self._slip.skip()
+        elif self._slip.step(views, travel_m, stamp_s):
             self.get_logger().error(f"belt slip: {self._slip.words}")
             self.report_health()
         parts = self._tracker.step(views, travel_m, stamp_s)
