@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from cell.commissioning.settings import ROLE_OF, devices_of
+from cell.commissioning.settings import ALSO, ROLE_OF, devices_of
 from cell.drivers import catalogue
 from cell.launching import configure, default_launch, load_launch
 from cell.plugins import nearest
@@ -98,7 +98,7 @@ def choose(
         raise InputError(
             f"no driver for {name!r}{nearest(name, known)}; there are: {', '.join(known)}", key=f"--{role}"
         )
-    if role not in known[name].roles:
+    if not {role, ALSO.get(PLACE_OF.get(role, ""))} & set(known[name].roles):
         able = ", ".join(catalogue.models_for(role))
         raise InputError(f"{name} cannot be the {role}; what can: {able}", key=f"--{role}")
     if simulated:

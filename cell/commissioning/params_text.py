@@ -88,6 +88,9 @@ def _node(node: str, choices: Choices) -> Iterator[str]:
         given = {"source": choices.camera, "rate_hz": choices.rate_hz}
     elif node == "policy":
         given = {"name": choices.policy}
+    elif node == "picker" and any("vacuum" in catalogue.model(one.model).roles for one in choices.devices):
+        # A cup comes down on a part, fingers around it.
+        given = {"hand": "cup", "grip_z_m": 0.0115}
     elif node == "supervisor":
         given = {
             "autostart": choices.simulated,

@@ -62,3 +62,14 @@ def test_force_of_a_type_is_held_against_the_gripper(tmp_path: Path, capsys: pyt
     assert main(["config", "check", str(path)]) == 2
     line = capsys.readouterr().err
     assert "picker.part_types.disc.force_n: 300 is beyond what robotiq_2f85 does" in line
+
+
+def test_new_cell_has_a_cup_when_its_gripper_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "my-cell"
+    assert main(["init", str(folder), "--gripper", "robotiq_epick", "--defaults"]) == 0
+    text = (folder / "cell.params.yaml").read_text()
+    assert "    hand: cup " in text
+    assert "    grip_z_m: 0.0115 " in text
+    assert "model: robotiq_epick " in text
+    capsys.readouterr()
+    assert main(["config", "check", str(folder / "cell.launch.yaml")]) == 0

@@ -58,7 +58,8 @@ def test_params_hold_every_parameter_that_a_run_does_not_set(tmp_path: Path) -> 
         config = resolve(node, [params])
         written = {key.partition(".")[0] for key in config.values}
         left = set(schema.model_fields) - written
-        assert left <= {"use_sim_time", "after_crash", "clear", "seed", "simulated", "policy"}, node
+        # Part types are written as an empty group, which is no parameter.
+        assert left <= {"use_sim_time", "after_crash", "clear", "seed", "simulated", "policy", "part_types"}, node
         # What is written is the default of the schema, but for what was chosen.
         for key in written - {"device", "drive", "encoder", "safety", "watched"}:
             assert getattr(config.parameters, key) == schema.model_fields[key].get_default(call_default_factory=True)
