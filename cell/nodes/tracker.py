@@ -22,6 +22,8 @@ from perception.types import BeltPart
 
 # On the way into these somebody has put the encoder right.
 AGAIN = (State.UNHOLDING, State.STARTING, State.RESETTING, State.CLEARING)
+# Two readings of the encoder: farther ahead of the newest one the belt's travel is a guess.
+GUESS_S = 0.04
 
 
 class TrackerNode(CellNode):
@@ -75,7 +77,7 @@ class TrackerNode(CellNode):
             )
             return
         views = detections.from_message(message)
-        if self._odometry.latest.stamp_s < stamp_s:
+        if stamp_s - self._odometry.latest.stamp_s > GUESS_S:
             # The travel is a guess ahead of the encoder's newest reading: nothing to hold the encoder to.
             self._slip.skip()
         elif self._slip.step(views, travel_m, stamp_s):
