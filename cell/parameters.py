@@ -151,13 +151,23 @@ Vacuum: TypeAlias = Annotated[float, Strict(), Field(ge=1000.0, le=99_000.0, all
 """An absolute pressure below that of the open air, Pa."""
 
 
+def _least_first(size_m: Point) -> Point:
+    if size_m[0] > size_m[1]:
+        raise ValueError(f"the least must come first, not {list(size_m)}")
+    return size_m
+
+
+Size: TypeAlias = Annotated[Point, AfterValidator(_least_first)]
+"""Least and greatest length, m."""
+
+
 class PartTypeParameters(Section):
     """Parts that are told by their size, and how they want to be gripped; what is left out is as for all others."""
 
-    length_m: Window = Field(
+    length_m: Size = Field(
         default=(0.0, 1.0), description="least and greatest long side, as the camera measures it, m"
     )
-    width_m: Window = Field(default=(0.0, 1.0), description="least and greatest short side, m")
+    width_m: Size = Field(default=(0.0, 1.0), description="least and greatest short side, m")
     force_n: Annotated[float, Strict(), Field(gt=0.0, le=1000.0)] | None = Field(
         default=None, description="of the fingers, N"
     )

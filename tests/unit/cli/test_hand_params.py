@@ -38,7 +38,7 @@ def test_shipped_vacuum_cell_is_in_order(name: str, capsys: pytest.CaptureFixtur
         (("regrips: 1 ", "regrips: 9 "), "picker.regrips", "3"),
         (("hold_pressure_pa: 55000.0", "hold_pressure_pa: 200.0"), "picker.part_types.large.hold_pressure_pa", "1000"),
         (("hold_pressure_pa: 55000.0", "hold_pressur_pa: 5.0"), "large.hold_pressur_pa", "unknown key"),
-        (("length_m: [0.070, 0.090]", "length_m: [0.090, 0.070]"), "picker.part_types.large.length_m", "upstream"),
+        (("length_m: [0.070, 0.090]", "length_m: [0.090, 0.070]"), "picker.part_types.large.length_m", "least"),
         ((LARGE, "      huge: {length_m: [0.08, 0.2]}\n" + LARGE), "picker.part_types", "'huge'"),
         (("timeout_s: 0.6 ", "timeout_s: 99.0 "), "gripper.suction.timeout_s", "25.5"),
     ],
