@@ -223,9 +223,9 @@ class PickerParameters(NodeParameters):
     max_speed_mps: Positive = Field(default=1.5, description="of the tool; the arm's own limit is higher")
     max_accel_mps2: Positive = Field(default=15.0, description="of the tool along its path")
     max_jerk_mps3: Annotated[float, Strict(), Field(ge=50.0, le=100_000.0)] = Field(
-        default=1000.0, description="of the tool along its path, m/s3; twice that where a descent is broken off"
+        default=1000.0, description="of the tool along its path; twice that where a descent is broken off"
     )
-    max_joint_rate_radps: Positive = Field(default=12.0, description="of every shoulder, rad/s")
+    max_joint_rate_radps: Positive = Field(default=12.0, description="of every shoulder")
     geometry: Geometry = Field(default_factory=Geometry, description="of the delta arm")
     force_n: Annotated[float, Strict(), Field(gt=0.0, le=1000.0)] = Field(default=60.0, description="of the grip")
     hand: Literal["fingers", "cup"] = Field(default="fingers", description="at the arm; has to go with the gripper")

@@ -24,6 +24,7 @@ from policies.registry import POLICIES
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 UNITS: Final[Mapping[str, str]] = {
+    "_mps3": "m/s³",
     "_mps2": "m/s²",
     "_mps": "m/s",
     "_px_per_m": "px/m",
@@ -33,6 +34,8 @@ UNITS: Final[Mapping[str, str]] = {
     "_hz": "Hz",
     "_px": "px",
     "_rad": "rad",
+    "_radps": "rad/s",
+    "_pa": "Pa",
 }
 """The unit that a name ends with; the longest ending counts."""
 
