@@ -109,3 +109,24 @@ def test_every_part_is_sorted_when_the_first_grip_of_one_lost_it_at_once(go: Cal
     assert report["parts"]["sorted"] + report["parts"]["rejected"] == 3
     assert report["faults"] == []
     assert report["packml"]["state"] == "Complete"
+
+
+def test_both_parts_are_rejected_once_when_a_hand_brings_two(
+    go: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The feeder keeps more between two parts than a hand could reach over: here it reaches further.
+    monkeypatch.setattr("sim.world.world._STICKS_M", 0.30)
+    monkeypatch.setattr("cell.bookkeeping.NEIGHBOUR_M", 0.32)
+    benches: list[SimBench] = []
+
+    def stick(bench: SimBench, state: Any) -> None:
+        if not benches:
+            benches.append(bench)
+            bench.world.stick_to_next(0.010)
+
+    pairs = "feed: {defective_share: 1.0, rate_per_min: 24.0, arrivals: batch, batch_size: 2}\n"
+    status, report = go("fingers", "--parts", "2", "--seed", "11", look=stick, scenario=pairs)
+    assert status == 0
+    assert report["parts"]["rejected"] == 2
+    assert report["faults"] == []
+    assert benches[0].world.referee.counts() == {"bin:reject": 2}
