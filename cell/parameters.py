@@ -164,9 +164,7 @@ Size: TypeAlias = Annotated[Point, AfterValidator(_least_first)]
 class PartTypeParameters(Section):
     """Parts that are told by their size, and how they want to be gripped; what is left out is as for all others."""
 
-    length_m: Size = Field(
-        default=(0.0, 1.0), description="least and greatest long side, as the camera measures it, m"
-    )
+    length_m: Size = Field(default=(0.0, 1.0), description="least and greatest long side, as the camera measures it, m")
     width_m: Size = Field(default=(0.0, 1.0), description="least and greatest short side, m")
     force_n: Annotated[float, Strict(), Field(gt=0.0, le=1000.0)] | None = Field(
         default=None, description="of the fingers, N"
