@@ -84,7 +84,7 @@ class Arm:
         """Seconds between the drop point and (x, y), any shape; infinite out of reach. Equals ``travel_time``."""
         row = self.parameters
         if row[0] == STRAIGHT:
-            return _ramped(np.hypot(x_m - row[9], y_m - row[10]), row[1], row[2])
+            return trapezoid_s(np.hypot(x_m - row[9], y_m - row[10]), row[1], row[2])
         dx, dy, l1, l2 = x_m - row[7], y_m - row[8], row[5], row[6]
         cosine = (dx * dx + dy * dy - l1 * l1 - l2 * l2) / (2.0 * l1 * l2)
         reachable = np.abs(cosine) <= 1.0
@@ -95,7 +95,7 @@ class Arm:
         heading = np.where(heading < -np.pi, heading + 2.0 * np.pi, heading)
         q1 = heading - np.arctan2(l2 * np.sin(q2), l1 + l2 * cosine)
         seconds = np.maximum(
-            _ramped(np.abs(q1 - row[14]), row[1], row[2]), _ramped(np.abs(q2 - row[15]), row[3], row[4])
+            trapezoid_s(np.abs(q1 - row[14]), row[1], row[2]), trapezoid_s(np.abs(q2 - row[15]), row[3], row[4])
         )
         return np.where(reachable, seconds, np.inf)
 
@@ -149,7 +149,7 @@ class Arm:
             )
 
 
-def _ramped(distance: Array, speed: float, accel: float) -> Array:
+def trapezoid_s(distance: Array, speed: float, accel: float) -> Array:
     """Seconds for a trapezoidal move from rest to rest."""
     if math.isinf(accel):
         return distance / speed

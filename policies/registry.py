@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from perception.errors import InputError
-from policies.rules import EUCLID, FIFO, SPT
+from policies.planner import DP
+from policies.rules import EUCLID, FIFO, LIFO, RANDOM, SPT, SPT_UPSTREAM
 from policies.types import Policy
 
-POLICIES: dict[str, Policy] = {rule.name: rule for rule in (FIFO, EUCLID, SPT)}
+POLICIES: dict[str, Policy] = {rule.name: rule for rule in (RANDOM, FIFO, LIFO, EUCLID, SPT, SPT_UPSTREAM, DP)}
 
 
 def make(name: str) -> Policy:

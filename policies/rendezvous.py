@@ -11,6 +11,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
+from policies.arms import Arm, Belt
 from policies.types import Candidate, View
 
 TOLERANCE_S = 1e-9
@@ -43,6 +46,10 @@ class Rendezvous:
 
 def rendezvous(view: View, candidate: Candidate) -> Rendezvous | None:
     """The earliest pick of a candidate from the tool's place, or None when it cannot be made or has no bin."""
+    if isinstance(view.arm, Arm):
+        found = _from_drop(view, view.arm, (candidate,))
+        return found[0] if found else None
+    arm = view.arm
     bin_m = view.bins_m.get(candidate.bin)
     if bin_m is None:
         return None
@@ -56,21 +63,40 @@ def rendezvous(view: View, candidate: Candidate) -> Rendezvous | None:
         """How much later than ``at_s`` the tool would reach the part's place at ``at_s``; <= 0 when it is in time."""
         x_m = candidate.x_m + view.belt_speed_mps * at_s
         distance_m = math.hypot(x_m - view.tool_m[0], candidate.y_m - view.tool_m[1])
-        return start_s + view.arm.travel_s(distance_m) - at_s
+        return start_s + arm.travel_s(distance_m) - at_s
 
     meet_s = _first_in_time(late_s, low_s, last_s, *_turns(view, candidate))
     if meet_s is None:
         return None
     x_m = candidate.x_m + view.belt_speed_mps * meet_s
     back_m = math.hypot(x_m - bin_m[0], candidate.y_m - bin_m[1])
-    done_s = meet_s + view.arm.grip_s + view.arm.travel_s(back_m) + view.arm.release_s
+    done_s = meet_s + arm.grip_s + arm.travel_s(back_m) + arm.release_s
     now_s = view.now_s
     return Rendezvous(candidate, now_s + start_s, now_s + meet_s, (x_m, candidate.y_m), now_s + done_s)
 
 
 def feasible(view: View) -> list[Rendezvous]:
     """The picks of all candidates that can be made, in the candidates' order."""
+    if isinstance(view.arm, Arm):
+        return _from_drop(view, view.arm, view.candidates)
     return [found for candidate in view.candidates if (found := rendezvous(view, candidate)) is not None]
+
+
+def _from_drop(view: View, arm: Arm, candidates: tuple[Candidate, ...]) -> list[Rendezvous]:
+    """The picks of an arm of the benchmark, all at once."""
+    first_m, last_m = view.window_m
+    speed_mps = view.belt_speed_mps
+    belt = Belt(speed_mps=speed_mps, first_m=first_m, last_m=last_m, seen_m=first_m)
+    start_s = max(view.free_in_s, 0.0)
+    x_m = np.array([one.x_m for one in candidates]) + speed_mps * start_s
+    meet_s, done_s = arm.meetings(belt, x_m, np.array([one.y_m for one in candidates]))
+    begin_s = view.now_s + start_s
+    rows = zip(candidates, x_m.tolist(), meet_s.tolist(), done_s.tolist(), strict=True)
+    return [
+        Rendezvous(one, begin_s, begin_s + meet, (at_m + speed_mps * meet, one.y_m), begin_s + done)
+        for one, at_m, meet, done in rows
+        if done < math.inf
+    ]
 
 
 def _window(view: View, candidate: Candidate) -> tuple[float, float]:

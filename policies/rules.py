@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,6 +51,20 @@ def _cycle(view: View, pick: Rendezvous) -> float:
     return pick.cycle_s
 
 
+def _spt_upstream(view: View, pick: Rendezvous) -> float:
+    # Part-dispatching rules of the literature: the last arm takes what would be lost, those before it the quick ones.
+    return pick.cycle_s if view.arms_after else _upstream(view, pick)
+
+
+def _lot(view: View, pick: Rendezvous) -> float:
+    """A number in [0, 1) that looks drawn, and is the same for the same view and part."""
+    words = f"{view.now_s:.6f} {pick.candidate.part_id}".encode()
+    return int.from_bytes(hashlib.blake2b(words, digest_size=7).digest(), "big") / 2.0**56
+
+
 FIFO = Rule("fifo", "most downstream at x = {value:.3f} m", _upstream, sign=-1.0)
 EUCLID = Rule("euclid", "nearest to the tool by {value:.3f} m", _distance)
 SPT = Rule("spt", "shortest cycle of {value:.3f} s", _cycle)
+LIFO = Rule("lifo", "most upstream at x = {value:.3f} m", lambda view, pick: -_upstream(view, pick))
+RANDOM = Rule("random", "drawn with {value:.3f}", _lot)
+SPT_UPSTREAM = Rule("spt_upstream", "SPT before other arms, FIFO on the last: {value:.3f}", _spt_upstream)

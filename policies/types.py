@@ -9,6 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
+from policies.arms import Arm
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -56,8 +58,9 @@ class View:
         free_in_s: until the arm can start its next pick.
         window_m: (first, last) x at which the arm can pick.
         bins_m: (x, y) of every bin by name.
-        arm: the time model.
+        arm: the time model; an ``Arm`` of the benchmark goes from its drop point and back to it, whatever the bin.
         candidates: parts that are to leave the belt, in the order in which they entered.
+        arms_after: further arms that a part passes which this one leaves on the belt.
     """
 
     now_s: float
@@ -66,8 +69,9 @@ class View:
     free_in_s: float
     window_m: tuple[float, float]
     bins_m: dict[str, tuple[float, float]]
-    arm: ArmModel
+    arm: ArmModel | Arm
     candidates: tuple[Candidate, ...]
+    arms_after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
