@@ -80,6 +80,17 @@ class Arm:
     def drop_m(self) -> tuple[float, float]:
         return self.parameters[9], self.parameters[10]
 
+    def describe(self) -> dict[str, Any]:
+        """The fields of ``arms.yaml``, as plain values."""
+        row = self.parameters
+        found: dict[str, Any] = {"dwell_s": row[11], "drop_m": [row[9], row[10]]}
+        if row[0] == STRAIGHT:
+            found |= {"kind": "straight", "max_speed_mps": row[1]}
+            return found if math.isinf(row[2]) else found | {"max_accel_mps2": row[2]}
+        found |= {"kind": "scara", "joint_speeds_radps": [row[1], row[3]], "links_m": list(row[5:7])}
+        found |= {"base_m": list(row[7:9]), "elbow": row[13]}
+        return found if math.isinf(row[2]) else found | {"joint_accels_radps2": [row[2], row[4]]}
+
     def travel_s(self, x_m: Array, y_m: Array) -> Array:
         """Seconds between the drop point and (x, y), any shape; infinite out of reach. Equals ``travel_time``."""
         row = self.parameters
@@ -132,9 +143,9 @@ class Arm:
         Raises:
             InputError: it does not, or is not.
         """
-        x_m = np.linspace(belt.first_m, belt.last_m, 401)
-        y_m = np.linspace(-0.5 * belt.width_m, 0.5 * belt.width_m, 101)
-        travel_s = self.travel_s(x_m[:, None], y_m[None, :])
+        x_m: Array = np.linspace(belt.first_m, belt.last_m, 401, dtype=np.float64)
+        y_m: Array = np.linspace(-0.5 * belt.width_m, 0.5 * belt.width_m, 101, dtype=np.float64)
+        travel_s: Array = self.travel_s(x_m.reshape(-1, 1), y_m.reshape(1, -1))
         if not np.isfinite(travel_s).all():
             where = np.argwhere(~np.isfinite(travel_s))[0]
             raise InputError(

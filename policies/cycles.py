@@ -28,9 +28,9 @@ class CycleTables:
     Attributes:
         place: of each part, the place at which the arm is free after it (rows of the tables; 0 is where it is now).
         seconds: (places, parts, points) cycle times.
-        last_s: (places, parts) latest start, seconds from the planning's start.
-        step_s: between two points.
-        shortest_s: (parts,) the shortest cycle of each part from any place after the first, within the window.
+        first_s, last_s: (places, parts) starts of the first and last point, seconds from the planning's start.
+        step_s: (places, parts) between two points.
+        shortest_s: (parts,) the shortest cycle of each part that is still ahead of it.
     """
 
     place: Indices
@@ -40,15 +40,18 @@ class CycleTables:
     step_s: Array
     shortest_s: Array
 
-    def done_s(self, place: Indices, part: Indices, start_s: Array) -> Array:
-        """``f_j(s)``, infinite where the part is gone; all arguments of one shape."""
-        first_s, step_s = self.first_s[place, part], self.step_s[place, part]
-        at = np.minimum((start_s - first_s) / step_s, 2.0 * POINTS)
+    def done_s(self, place: int, part: Indices, start_s: Array) -> Array:
+        """``f_j(s)`` from one place, infinite where the part is gone; part and start of one shape."""
+        step_s = self.step_s[place][part]
+        at = np.minimum((start_s - self.first_s[place][part]) / step_s, 2.0 * POINTS)
         index = np.clip(at.astype(np.int64), 0, POINTS - 2)
-        row = self.seconds[place, part, index]
+        flat = part * POINTS + index
+        seconds = self.seconds[place].ravel()
+        row = seconds.take(flat)
         # Before the first point the part is met as it enters the window: the cycle is longer by the wait.
-        cycle = row + (at - index) * np.where(at < 0.0, -step_s, self.seconds[place, part, index + 1] - row)
-        return np.where(at <= POINTS - 1, start_s + cycle, np.inf)
+        rise = np.where(at < 0.0, -step_s, seconds.take(flat + 1) - row)
+        done_s: Array = np.where(at <= POINTS - 1, start_s + row + (at - index) * rise, np.inf)
+        return done_s
 
 
 def cycle_tables(view: View) -> CycleTables:

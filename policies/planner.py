@@ -7,13 +7,16 @@ the view (``time_price``): a fixed one loses to FIFO in light load.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
+from policies.arms import Arm
 from policies.cycles import CycleTables, cycle_tables
+from policies.rendezvous import feasible
 from policies.types import Decision, View
 
 Array = npt.NDArray[np.float64]
@@ -62,17 +65,36 @@ class SubsetPlanner:
         """The first pick of the best plan."""
         if not view.candidates:
             return Decision(None, "no part is to leave the belt")
-        tables = cycle_tables(view)
-        reachable = np.flatnonzero((tables.last_s[0] >= 0.0))
-        if not len(reachable):
+        view, tables, reachable = within_reach(view)
+        if tables is None or not len(reachable):
             return Decision(None, f"none of {len(view.candidates)} parts can be reached in the window")
-        price = time_price(view, tables, reachable, self)
+        price = time_price(tables, reachable, self)
         chosen = most_urgent(tables, reachable, price, self.horizon)
         first, size, end_s = best_plan(tables, chosen, price)
         if first < 0:
-            return Decision(None, "no pick is worth the arm's time")
-        part = view.candidates[int(first)]
+            # Only where the tables and the exact meeting differ by a rounding: the quickest that can be made.
+            first, size, end_s = int(reachable[::-1][np.argmin(tables.shortest_s[reachable[::-1]])]), 1, math.inf
+        part = view.candidates[first]
         return Decision(part.part_id, f"first of {size} picks in {end_s:.2f} s, {price:.2f} picks a second at stake")
+
+
+def within_reach(view: View) -> tuple[View, CycleTables | None, Indices]:
+    """The view with its candidates by falling number, their tables, and the indices of those that can be picked now.
+
+    Falling, so that of parts that are alike the smallest number comes out first of every comparison below.
+    """
+    ordered = sorted(view.candidates, key=lambda one: -one.part_id)
+    view = replace(view, candidates=tuple(ordered))
+    if not isinstance(view.arm, Arm):
+        # With the tool over the belt a part can be met, lost and met again: only the exact solution tells.
+        can = {pick.candidate.part_id for pick in feasible(view)}
+        view_of = tuple(one for one in ordered if one.part_id in can)
+        if not view_of:
+            return view, None, np.zeros(0, dtype=np.int64)
+        view = replace(view, candidates=view_of)
+        return view, cycle_tables(view), np.arange(len(view_of))
+    tables = cycle_tables(view)
+    return view, tables, np.flatnonzero(tables.last_s[0] >= 0.0)
 
 
 def most_urgent(tables: CycleTables, reachable: Indices, price: float, horizon: int) -> Indices:
@@ -80,11 +102,12 @@ def most_urgent(tables: CycleTables, reachable: Indices, price: float, horizon: 
     worth = reachable[tables.shortest_s[reachable] * price < 1.0]
     if not len(worth):
         worth = reachable
-    order = np.argsort(tables.last_s[0, worth], kind="stable")
-    return worth[order[:horizon]]
+    # Of parts that are alike the one with the smaller number, which has the higher index.
+    order = np.lexsort((-worth, tables.last_s[0, worth]))
+    return np.sort(worth[order[:horizon]])
 
 
-def time_price(view: View, tables: CycleTables, reachable: Indices, tuning: SubsetPlanner) -> float:
+def time_price(tables: CycleTables, reachable: Indices, tuning: SubsetPlanner) -> float:
     """rho: the picks that one second of the arm is worth now.
 
     The parts in view, quickest first, fill the time until the last of them leaves: where they overflow it, the part at
@@ -92,8 +115,7 @@ def time_price(view: View, tables: CycleTables, reachable: Indices, tuning: Subs
     price falls with the share of time that they fill.
     """
     cycles = np.sort(tables.shortest_s[reachable])
-    speed = view.belt_speed_mps
-    span_s = float(tables.last_s[0, reachable].max()) if speed > 0.0 else 0.0
+    span_s = float(tables.last_s[0, reachable].max())
     filled = np.cumsum(cycles)
     span_s = max(span_s, float(filled[0]))
     edge = int(np.searchsorted(filled, span_s))
@@ -105,62 +127,58 @@ def time_price(view: View, tables: CycleTables, reachable: Indices, tuning: Subs
     return tuning.price_scale * max(min(slack, 1.0), tuning.price_floor) / cycle
 
 
+@dataclass(slots=True)
+class _Search:
+    """E[S] by place and set, and the first pick of the order that gave it."""
+
+    tables: CycleTables
+    chosen: Indices
+    ends: Array
+    first: Indices
+
+    def extend(self, layer: Layer) -> None:
+        """The sets of one size more."""
+        for place in range(self.ends.shape[0]):
+            here = self.tables.place[self.chosen[layer.last]] == place
+            if here.any():
+                self._bring_to(place, layer, here)
+
+    def _bring_to(self, place: int, layer: Layer, here: npt.NDArray[np.bool_]) -> None:
+        """Sets whose last part ends at ``place``: the arm may have come to that part from any place."""
+        rows = np.arange(len(layer.sets))
+        part = self.chosen[layer.last]
+        for source in range(self.ends.shape[0]):
+            start_s = np.where(here, self.ends[source, layer.before], np.inf)
+            done_s = self.tables.done_s(source, part, start_s)
+            at = np.argmin(done_s, axis=1)
+            end_s = done_s[rows, at]
+            better = end_s < self.ends[place, layer.sets]
+            if not better.any():
+                continue
+            sets, before = layer.sets[better], layer.before[rows, at][better]
+            self.ends[place, sets] = end_s[better]
+            opener = self.first[source, before]
+            self.first[place, sets] = np.where(opener < 0, part[rows, at][better], opener)
+
+
 def best_plan(tables: CycleTables, chosen: Indices, price: float) -> tuple[int, int, float]:
     """(part to pick first or -1, picks of the plan, seconds that it takes)."""
-    count = len(chosen)
-    places = tables.seconds.shape[0]
-    ends = np.full((places, 1 << count), np.inf)
-    first = np.full((places, 1 << count), -1, dtype=np.int64)
-    ends[0, 0] = 0.0
-    place_of = tables.place[chosen]
-    best = (0.0, -1, 0, 0.0)
-    for size, layer in enumerate(layers(count), 1):
-        part = chosen[layer.last]
-        if places == 1:
-            done_s = tables.done_s(np.zeros_like(part), part, ends[0, layer.before])
-            at = np.argmin(done_s, axis=1)
-            rows = np.arange(len(at))
-            end_s = done_s[rows, at]
-            ends[0, layer.sets] = end_s
-            first[0, layer.sets] = chosen[layer.last[rows, at]] if size == 1 else first[0, layer.before[rows, at]]
-        else:
-            for place in range(1, places):
-                _by_place(tables, chosen, layer, place, ends, first, place_of)
-            end_s = ends[:, layer.sets].min(axis=0)
+    shape = (len(tables.seconds), 1 << len(chosen))
+    search = _Search(tables, chosen, np.full(shape, np.inf), np.full(shape, -1, dtype=np.int64))
+    search.ends[0, 0] = 0.0
+    best = (-math.inf, -1, 0, 0.0)
+    for size, layer in enumerate(layers(len(chosen)), 1):
+        search.extend(layer)
+        end_s = search.ends[:, layer.sets].min(axis=0)
         value = size - price * end_s
-        top = int(np.argmax(value))
+        top = len(value) - 1 - int(np.argmax(value[::-1]))
         if not np.isfinite(end_s[top]):
-            if not np.isfinite(end_s).any():
-                break
-            continue
+            break
         if value[top] > best[0]:
-            where = int(np.argmin(ends[:, layer.sets[top]]))
-            best = (float(value[top]), int(first[where, layer.sets[top]]), size, float(end_s[top]))
-    return best[1], best[2], best[3]
-
-
-def _by_place(
-    tables: CycleTables, chosen: Indices, layer: Layer, place: int, ends: Array, first: Indices, place_of: Indices
-) -> None:
-    """Sets whose last part is brought to one of several bins: the arm may have come from any place."""
-    rows = np.arange(len(layer.sets))
-    here = place_of[layer.last] == place
-    for source in range(ends.shape[0]):
-        start_s = np.where(here, ends[source, layer.before], np.inf)
-        known = np.isfinite(start_s)
-        if not known.any():
-            continue
-        done_s = np.full(start_s.shape, np.inf)
-        part = chosen[layer.last[known]]
-        done_s[known] = tables.done_s(np.full(len(part), source), part, start_s[known])
-        at = np.argmin(done_s, axis=1)
-        end_s = done_s[rows, at]
-        better = end_s < ends[place, layer.sets]
-        sets = layer.sets[better]
-        ends[place, sets] = end_s[better]
-        before = layer.before[rows, at][better]
-        opener = first[source, before]
-        first[place, sets] = np.where(opener < 0, chosen[layer.last[rows, at][better]], opener)
+            at = layer.sets[top]
+            place = int(np.argmin(search.ends[:, at]))
+            best = (float(value[top]), int(search.first[place, at]), size, float(end_s[top]))
+    return best[1:]
 
 
 DP = SubsetPlanner()

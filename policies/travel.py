@@ -29,8 +29,8 @@ def travel_time(arm: Row, x_m: float, y_m: float) -> float:
     """Seconds from rest at the drop point to rest at (x, y), and as long back; infinite where the arm cannot reach."""
     if arm[0] == 0.0:
         distance = math.hypot(x_m - arm[9], y_m - arm[10])
-        speed = arm[1]
-        accel = arm[2]
+        speed = float(arm[1])
+        accel = float(arm[2])
         if accel != math.inf and distance * accel <= speed * speed:
             return 2.0 * math.sqrt(distance / accel)
         return distance / speed + speed / accel
@@ -64,7 +64,7 @@ def travel_time(arm: Row, x_m: float, y_m: float) -> float:
     return longest
 
 
-def meeting(
+def meeting(  # noqa: PLR0917  # by position, as numba wants it
     travel: Callable[[Row, float, float], float],
     arm: Row,
     speed_mps: float,
