@@ -6,9 +6,12 @@ Pure: the policy is asked with a view built here, and is told of outcomes.
 from __future__ import annotations
 
 import enum
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from perception.types import BeltPart, Verdict
+from policies.fallback import Backed
 from policies.types import ArmModel, Candidate, Policy, View
 
 DEFECT_BIN = "defect"
@@ -27,12 +30,16 @@ class Action(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One decision: the part, what to do with it, into which bin ("" = stays on the belt), and why."""
+    """One decision: the part, what to do with it, into which bin ("" = stays on the belt), why, and by which policy.
+
+    ``policy`` is "" where no policy was asked.
+    """
 
     part_id: int
     action: Action
     bin: str
     reason: str
+    policy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +51,15 @@ class DispatchLimits:
 
 
 class Dispatcher:
-    """Keeps the parts that are to leave the belt and lets the policy choose among them."""
+    """Keeps the parts that are to leave the belt and lets the policy choose among them.
 
-    def __init__(self, policy: Policy, arm: ArmModel, limits: DispatchLimits) -> None:
-        self._policy = policy
+    Where the policy fails, a rule chooses (``policies.fallback``); ``clock`` is what a late one is measured by.
+    """
+
+    def __init__(
+        self, policy: Policy, arm: ArmModel, limits: DispatchLimits, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._policy = Backed(policy, clock=clock)
         self._arm = arm
         self._limits = limits
         self._tool_m = limits.bins_m[DEFECT_BIN]
@@ -61,6 +73,16 @@ class Dispatcher:
     def waiting(self) -> int:
         """Parts that are to leave the belt and have no fate yet."""
         return len(self._diverted)
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with the policy while a rule decides in its place, or ""."""
+        return self._policy.last_fault if self._policy.resting(self._now_s) else ""
+
+    @property
+    def faults(self) -> int:
+        """How often the policy failed."""
+        return self._policy.faults
 
     def judge(self, part: BeltPart) -> Choice | None:
         """The decision for a part whose verdict is final; None where it was decided before (ids rise)."""
@@ -103,7 +125,7 @@ class Dispatcher:
         )
         if not candidates or speed_mps <= 0.0:
             return None
-        decision = self._policy.decide(
+        answer = self._policy.decide(
             View(
                 now_s=now_s,
                 belt_speed_mps=speed_mps,
@@ -115,8 +137,8 @@ class Dispatcher:
                 candidates=candidates,
             )
         )
-        if decision.part_id is None:
+        chosen = answer.decision.part_id
+        if chosen is None:
             return None
-        chosen = decision.part_id
         self._asked = (chosen, now_s)
-        return Choice(chosen, Action.PICK, self._diverted[chosen][1], decision.reason)
+        return Choice(chosen, Action.PICK, self._diverted[chosen][1], answer.decision.reason, answer.policy)

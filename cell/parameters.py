@@ -125,7 +125,7 @@ class PolicyParameters(NodeParameters):
     """What leaves the belt, and what is picked next."""
 
     name: Annotated[Word, AfterValidator(_known_policy)] = Field(
-        default="spt", description="a policy's name (fifo, euclid, spt)"
+        default="spt", description="a policy's name (dp, fifo, spt, ...)"
     )
     window_m: Window = Field(default=(0.35, 0.85), description="first and last x at which the arm picks")
     bins: Bins = Field(default_factory=Bins, description="where the bins stand")

@@ -131,7 +131,7 @@ class Arm:
 
     def mean_cycle_s(self, belt: Belt) -> float:
         """Mean over uniform part positions in the window of travel + dwell + return (midpoints of a 200 x 200 grid)."""
-        share = (np.arange(200) + 0.5) / 200.0
+        share: Array = np.linspace(0.0025, 0.9975, 200, dtype=np.float64)
         x_m = belt.first_m + (belt.last_m - belt.first_m) * share
         y_m = belt.width_m * (share - 0.5)
         travel_s = self.travel_s(x_m[:, None], y_m[None, :])

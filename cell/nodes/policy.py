@@ -11,9 +11,10 @@ from sensor_msgs.msg import JointState
 
 from cell.dispatch import Choice, Dispatcher, DispatchLimits
 from cell.nodes import belt
-from cell.nodes.node import OK, CellNode, status
+from cell.nodes.node import OK, WARN, CellNode, status
 from cell.odometry import Odometry
 from perception.types import BeltPart, Verdict
+from policies.fallback import REST_S
 from policies.registry import make
 from policies.types import ArmModel
 
@@ -46,7 +47,9 @@ class PolicyNode(CellNode):
                 overhead_s=0.05,
             ),
             DispatchLimits(window_m=(first_m, last_m), bins_m=bins),
+            clock=lambda: self.now_s,
         )
+        self._faults = 0
         self._odometry = Odometry()
         self._image_stamp = TimeMsg()
         self._publisher = self.create_publisher(PickDecision, "/decisions", 50)
@@ -94,6 +97,10 @@ class PolicyNode(CellNode):
         if travel_m is None or latest is None:
             return
         choice = self._dispatcher.choose(now_s, travel_m, latest.speed_mps)
+        if self._dispatcher.faults > self._faults:
+            self._faults = self._dispatcher.faults
+            self.get_logger().warning(f"a rule decides for {REST_S:g} s: {self._dispatcher.fault}")
+            self.report_change()
         if choice is not None:
             self._publish(choice, self._image_stamp)
 
@@ -102,7 +109,7 @@ class PolicyNode(CellNode):
             part_id=choice.part_id,
             action=int(choice.action),
             bin=choice.bin,
-            policy=self.policy.name,
+            policy=choice.policy or self.policy.name,
             reason=choice.reason,
             image_stamp=image_stamp,
         )
@@ -110,5 +117,9 @@ class PolicyNode(CellNode):
         self._publisher.publish(decision)
 
     def health(self) -> list[DiagnosticStatus]:
-        """One line: the policy and how many parts wait for the arm."""
-        return [status("policy", OK, self.policy.name, {"waiting": self._dispatcher.waiting})]
+        """One line: the policy and how many parts wait for the arm; a warning while a rule decides in its place."""
+        fault = self._dispatcher.fault
+        values: dict[str, object] = {"waiting": self._dispatcher.waiting, "faults": self._dispatcher.faults}
+        if fault:
+            return [status("policy", WARN, f"a rule decides, {fault}", values)]
+        return [status("policy", OK, self.policy.name, values)]

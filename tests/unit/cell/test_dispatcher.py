@@ -8,7 +8,7 @@ from cell_parts import belt_part
 from cell.dispatch import ANSWER_S, Action, Dispatcher, DispatchLimits
 from perception.types import Verdict
 from policies.registry import make
-from policies.types import ArmModel
+from policies.types import ArmModel, Decision, View
 
 ARM = ArmModel(max_accel_mps2=15.0, max_speed_mps=1.5, grip_s=0.6, release_s=0.3, overhead_s=0.05)
 LIMITS = DispatchLimits(window_m=(0.35, 0.85), bins_m={"defect": (0.60, 0.34), "reject": (0.60, -0.34)})
@@ -87,3 +87,30 @@ def test_part_is_not_offered_again_when_it_has_a_fate(dispatcher: Dispatcher, fa
     dispatcher.outcome(1, fate)
     assert dispatcher.waiting == 0
     assert dispatcher.choose(11.0, 0.0, 0.2) is None
+
+
+class _Broken:
+    """A policy that raises."""
+
+    name = "broken"
+
+    def decide(self, view: View) -> Decision:
+        raise RuntimeError("no weights")
+
+
+def test_rule_chooses_and_is_named_when_the_policy_raises() -> None:
+    dispatcher = Dispatcher(_Broken(), ARM, LIMITS)
+    dispatcher.judge(belt_part(1, belt_x_m=0.5))
+    choice = dispatcher.choose(10.0, 0.0, 0.2)
+    assert choice is not None
+    assert (choice.part_id, choice.policy) == (1, "spt")
+    assert "broken raised RuntimeError: no weights" in choice.reason
+    assert dispatcher.fault in choice.reason
+    assert dispatcher.faults == 1
+
+
+def test_policy_is_named_when_it_chose(dispatcher: Dispatcher) -> None:
+    dispatcher.judge(belt_part(1, belt_x_m=0.5))
+    choice = dispatcher.choose(10.0, 0.0, 0.2)
+    assert choice is not None
+    assert (choice.policy, dispatcher.fault) == ("fifo", "")
