@@ -20,6 +20,7 @@ from cell.drivers.tcp import TcpLink
 from cell.simfolder import SimFolder
 from perception.errors import InputError
 from sim.emulators.slave import TcpSession, TcpSlave
+from sim.line_sockets import LineSocket
 from sim.ptys import PtyPort
 from sim.tcp_ports import TcpPort
 
@@ -293,7 +294,7 @@ class LinkHall:
         if not line.plugged:
             raise OSError(f"simulated line '{name}' is unplugged")
         if self._threaded:
-            return SerialPort(self.path(name), baudrate)
+            return _line(Path(self.path(name)), baudrate)
         return line.open(self._clock)
 
     def path(self, name: str) -> str:
@@ -391,7 +392,7 @@ def open_link(name: str, baudrate: int) -> ByteLink:
         raise InputError(f"the simulated line '{name}' carries TCP: its port is sim+tcp:{name}")
     if baudrate != line_baudrate:
         raise InputError(f"the simulated line '{name}' runs at {line_baudrate} baud, not at {baudrate}")
-    link = SerialPort(str(folder.ports / name), baudrate)
+    link = _line(folder.ports / name, baudrate)
     _Current.opened.add((folder.state, name))
     return link
 
@@ -412,6 +413,14 @@ def open_tcp_link(name: str, baudrate: int) -> ByteLink:
     link = TcpLink(host, int(number))
     _Current.opened.add((folder.state, name))
     return link
+
+
+def _line(path: Path, baudrate: int) -> ByteLink:
+    """By its socket, or by its pty where it has none."""
+    try:
+        return LineSocket(path)
+    except ConnectionRefusedError:
+        return SerialPort(str(path), baudrate)
 
 
 def _baudrate_elsewhere(folder: SimFolder, name: str, port: str) -> int:

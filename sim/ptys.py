@@ -1,4 +1,7 @@
-"""An emulated line behind a pty, in real time: any program that opens serial ports can talk to it."""
+"""An emulated line behind a pty, in real time: any program that opens serial ports can talk to it.
+
+Beside a pty with a link there is a socket for the cell's own controller (``sim.line_sockets`` says why).
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
+
+from sim.line_sockets import LineListener
 
 LOG = logging.getLogger(__name__)
 
@@ -71,6 +76,9 @@ class PtyPort:
         self._master: int | None = None
         self._slave: int | None = None
         self._path = ""
+        self._controller: LineListener | None = None
+        # Who asked last gets the reply.
+        self._by_socket = False
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self._thread = threading.Thread(target=self._run, name=f"line {name}", daemon=True)
@@ -92,6 +100,9 @@ class PtyPort:
                 if descriptor is not None:
                     os.close(descriptor)
             self._master = self._slave = None
+            if self._controller is not None:
+                self._controller.close()
+                self._controller = None
             if self._link is not None:
                 self._link.unlink(missing_ok=True)
         self._wake()
@@ -111,6 +122,7 @@ class PtyPort:
             if self._link is not None:
                 self._link.unlink(missing_ok=True)
                 self._link.symlink_to(self._path)
+                self._controller = LineListener(self._link)
         self._wake()
 
     def close(self) -> None:
@@ -170,10 +182,14 @@ class PtyPort:
             self._wait(wait_s)
 
     def _wait(self, wait_s: float) -> None:
-        master = self._master
+        master, controller = self._master, self._controller
         sources = [self._wake_read] if master is None else [self._wake_read, master]
+        if controller is not None:
+            sources += controller.filenos()
         try:
             ready, _, _ = select.select(sources, (), (), wait_s)
+        except ValueError:
+            return  # as below: a socket that is closed has the number -1
         except OSError as error:
             # Unplugged between the lines above: the next turn sees no pty.
             if error.errno != errno.EBADF:
@@ -186,14 +202,26 @@ class PtyPort:
         with self._plug:
             if self._master is None:
                 return b""
+            if self._controller is not None:
+                data = self._controller.read()
+                if data:
+                    self._by_socket = True
+                    return data
             try:
-                return os.read(self._master, 4096)
+                data = os.read(self._master, 4096)
             except BlockingIOError:
                 return b""
+            self._by_socket = False
+            return data
 
     def _write(self, data: bytes) -> None:
         with self._plug:
             if self._master is None:
+                return
+            if self._by_socket:
+                # Nobody there any more: nobody to answer.
+                if self._controller is not None:
+                    self._controller.write(data)
                 return
             try:
                 os.write(self._master, data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from cell.drivers.modbus_io import ModbusIo
 from cell.drivers.registry import DeviceSpec
 from sim.emulators.modbus_io import ModbusIoDevice
 from sim.emulators.slave import RtuSlave
+from sim.line_sockets import LineSocket
 from sim.ptys import PtyPort
 
 
@@ -59,6 +61,68 @@ def plug(bench, tmp_path: Path) -> Iterator[PtyPort]:
     port.start()
     yield port
     port.close()
+
+
+ASK = with_crc(bytes.fromhex("02 04 0006 0001"))
+ANSWER = with_crc(bytes.fromhex("02 04 02 CE11"))
+
+
+def ask(link: LineSocket) -> None:
+    # The silence before a frame that the emulator insists on.
+    time.sleep(0.005)
+    assert link.write(ASK) == len(ASK)
+
+
+def answer(link: LineSocket, length: int = 7, within_s: float = 5.0) -> bytes:
+    found, until_s = b"", time.monotonic() + within_s
+    while len(found) < length and time.monotonic() < until_s:
+        select.select([link], (), (), 0.1)
+        found += link.read(length - len(found))
+    return found
+
+
+def test_controller_is_answered_by_its_socket_and_others_by_the_pty(plug: PtyPort) -> None:
+    link = LineSocket(Path(plug.path))
+    with serial.Serial(plug.path, 115200, timeout=2.0) as other:
+        for _ in range(3):
+            ask(link)
+            assert answer(link) == ANSWER
+            time.sleep(0.005)
+            other.write(ASK)
+            assert other.read(7) == ANSWER
+        assert other.read_all() == b"" and link.read(100) == b""
+    link.close()
+
+
+def test_one_controller_at_a_time_has_the_line_and_the_next_when_it_is_gone(plug: PtyPort) -> None:
+    first, second = LineSocket(Path(plug.path)), LineSocket(Path(plug.path))
+    ask(first)
+    assert answer(first) == ANSWER
+    with pytest.raises(OSError, match="gone"):
+        answer(second)
+    second.close()
+    first.close()
+    third = LineSocket(Path(plug.path))
+    ask(third)
+    assert answer(third) == ANSWER
+    third.close()
+
+
+def test_socket_goes_with_the_plug_and_comes_back_with_it(plug: PtyPort) -> None:
+    link = LineSocket(Path(plug.path))
+    ask(link)
+    assert answer(link) == ANSWER
+    plug.unplug()
+    with pytest.raises(OSError, match=r".+"):
+        answer(link)
+    link.close()
+    with pytest.raises(ConnectionRefusedError):
+        LineSocket(Path(plug.path))
+    plug.plug()
+    again = LineSocket(Path(plug.path))
+    ask(again)
+    assert answer(again) == ANSWER
+    again.close()
 
 
 def test_path_stays_the_same_when_the_plug_is_put_back(plug: PtyPort) -> None:
