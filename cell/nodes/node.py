@@ -54,10 +54,14 @@ class CellNode(Node):
         """A list parameter as a tuple of floats."""
         return tuple(float(value) for value in self.setting(name, list(default)))
 
+    def section(self, name: str) -> dict[str, Any]:
+        """The values below ``NAME.``, by what follows it."""
+        return {key: parameter.value for key, parameter in self.get_parameters_by_prefix(name).items()}
+
     def device_spec(self, section: str, role: str) -> DeviceSpec:
         """The device that the parameters ``SECTION.model``, ``SECTION.port``, ... describe."""
         prefix = f"{section}."
-        found = {key: parameter.value for key, parameter in self.get_parameters_by_prefix(section).items()}
+        found = self.section(section)
         options = {key.removeprefix("options."): value for key, value in found.items() if key.startswith("options.")}
         return DeviceSpec(
             name=role,

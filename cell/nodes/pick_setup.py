@@ -80,9 +80,9 @@ def settings_of(node: CellNode, travel_z_m: float) -> SequenceSettings:
 def part_types_of(node: CellNode) -> tuple[PartType, ...]:
     """What the parameters below ``part_types`` say, by name."""
     found: dict[str, dict[str, Any]] = {}
-    for key, parameter in node.get_parameters_by_prefix("part_types").items():
+    for key, value in node.section("part_types").items():
         name, _, field = key.rpartition(".")
-        found.setdefault(name, {})[field] = parameter.value
+        found.setdefault(name, {})[field] = value
     return tuple(
         PartType(
             length_m=_range(values.get("length_m", ANY_M)),

@@ -95,7 +95,8 @@ class Life:
         undo.callback(self.graph.close)
         self.operator = OperatorNode(parameter_overrides=[Parameter("use_sim_time", value=True)])
         undo.callback(self.operator.destroy_node)
-        self._executor = SingleThreadedExecutor()
+        # The lockstep's surface is the embedded runtime's alone.
+        self._executor: Any = SingleThreadedExecutor()
         undo.callback(self._executor.shutdown)
         for node in (*self.graph.nodes.values(), self.operator):
             self._executor.add_node(node)
