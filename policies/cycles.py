@@ -44,7 +44,7 @@ class CycleTables:
         """``f_j(s)`` from one place, infinite where the part is gone; part and start of one shape."""
         step_s = self.step_s[place][part]
         at = np.minimum((start_s - self.first_s[place][part]) / step_s, 2.0 * POINTS)
-        index = np.clip(at.astype(np.int64), 0, POINTS - 2)
+        index = np.minimum(np.maximum(at, 0.0), POINTS - 2.0).astype(np.int64)
         flat = part * POINTS + index
         seconds = self.seconds[place].ravel()
         row = seconds.take(flat)

@@ -30,6 +30,7 @@ class Layer:
     sets: Indices
     before: Indices
     last: Indices
+    rows: Indices
 
 
 @lru_cache(maxsize=16)
@@ -41,7 +42,7 @@ def layers(parts: int) -> tuple[Layer, ...]:
     for size in range(1, parts + 1):
         sets = every[sizes == size]
         last = np.array([[part for part in range(parts) if one >> part & 1] for one in sets.tolist()])
-        found.append(Layer(sets, sets[:, None] & ~(1 << last), last))
+        found.append(Layer(sets, sets[:, None] & ~(1 << last), last, np.arange(len(sets))))
     return tuple(found)
 
 
@@ -57,9 +58,9 @@ class SubsetPlanner:
 
     name: str = "dp"
     horizon: int = 9
-    price_scale: float = 1.0
+    price_scale: float = 0.95
     price_floor: float = 0.05
-    price_knee: float = 0.6
+    price_knee: float = 0.4
 
     def decide(self, view: View) -> Decision:
         """The first pick of the best plan."""
@@ -138,14 +139,27 @@ class _Search:
 
     def extend(self, layer: Layer) -> None:
         """The sets of one size more."""
-        for place in range(self.ends.shape[0]):
+        if len(self.ends) == 1:
+            self._bring_back(layer)
+            return
+        for place in range(1, len(self.ends)):
             here = self.tables.place[self.chosen[layer.last]] == place
             if here.any():
                 self._bring_to(place, layer, here)
 
+    def _bring_back(self, layer: Layer) -> None:
+        """The same where the arm always starts from one place."""
+        part = self.chosen[layer.last]
+        done_s = self.tables.done_s(0, part, self.ends[0].take(layer.before))
+        at = done_s.argmin(axis=1)
+        rows = layer.rows
+        self.ends[0, layer.sets] = done_s[rows, at]
+        opener = self.first[0].take(layer.before[rows, at])
+        self.first[0, layer.sets] = np.where(opener < 0, part[rows, at], opener)
+
     def _bring_to(self, place: int, layer: Layer, here: npt.NDArray[np.bool_]) -> None:
         """Sets whose last part ends at ``place``: the arm may have come to that part from any place."""
-        rows = np.arange(len(layer.sets))
+        rows = layer.rows
         part = self.chosen[layer.last]
         for source in range(self.ends.shape[0]):
             start_s = np.where(here, self.ends[source, layer.before], np.inf)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from perception.errors import InputError
 from policies.planner import DP
+from policies.rollout import ROLLOUT
 from policies.rules import EUCLID, FIFO, LIFO, RANDOM, SPT, SPT_UPSTREAM
 from policies.types import Policy
 
-POLICIES: dict[str, Policy] = {rule.name: rule for rule in (RANDOM, FIFO, LIFO, EUCLID, SPT, SPT_UPSTREAM, DP)}
+POLICIES: dict[str, Policy] = {rule.name: rule for rule in (RANDOM, FIFO, LIFO, EUCLID, SPT, SPT_UPSTREAM, DP, ROLLOUT)}
 
 
 def make(name: str) -> Policy:

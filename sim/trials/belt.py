@@ -40,12 +40,14 @@ class Trial:
         picks: all that were made, in order.
         missed: parts that left the window unpicked while it was measured.
         decision_s: how long each decision took.
+        decision_cpu_s: of that, how long the processor worked on it; the rest went to others on the machine.
         impossible: choices of parts that could not be picked; the time until the next question is lost.
     """
 
     picks: tuple[Pick, ...]
     missed: int
     decision_s: Array
+    decision_cpu_s: Array
     impossible: int
 
     def picked(self, from_s: float, to_s: float) -> int:
@@ -64,6 +66,7 @@ def run_trial(
     waiting: list[int] = []
     picks: list[Pick] = []
     took: list[float] = []
+    worked: list[float] = []
     now_s, coming, missed, impossible = 0.0, 0, 0, 0
     while now_s < end_s:
         while coming < len(seen) and seen[coming] <= now_s:
@@ -91,8 +94,9 @@ def run_trial(
                 for part in waiting
             ),
         )
-        began_s = time.perf_counter()
+        began_s, began_cpu_s = time.perf_counter(), time.thread_time()
         decision: Decision = policy.decide(view)
+        worked.append(time.thread_time() - began_cpu_s)
         took.append(time.perf_counter() - began_s)
         chosen = decision.part_id
         done_s = math.inf
@@ -108,4 +112,4 @@ def run_trial(
         now_s += done_s
     missed += sum(warm_up_s <= enter[part] + window_s <= end_s for part in waiting)
     missed += sum(warm_up_s <= enter[part] + window_s <= end_s for part in range(coming, len(seen)))
-    return Trial(tuple(picks), missed, np.array(took), impossible)
+    return Trial(tuple(picks), missed, np.array(took), np.array(worked), impossible)

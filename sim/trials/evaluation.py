@@ -58,6 +58,7 @@ class Outcome:
     missed: tuple[int, ...]
     impossible: tuple[int, ...]
     decision_s: tuple[Array, ...]
+    decision_cpu_s: tuple[Array, ...]
     bound: float
 
 
@@ -71,23 +72,25 @@ def attempt(case: Case) -> Outcome:
     leave_s = seen_s + case.belt.lead_s + case.belt.window_s
     in_time = int(np.count_nonzero((leave_s >= WARM_UP_S) & (leave_s <= end_s)))
     picks: list[float] = []
-    missed, impossible, took, made = [], [], [], {}
+    missed, impossible, took, worked, made = [], [], [], [], {}
     for name in case.policies:
         if name == BOUND:
             picks.append(bound)
             missed.append(max(in_time - math.floor(bound), 0))
             impossible.append(0)
             took.append(np.zeros(0))
+            worked.append(np.zeros(0))
             continue
         trial = run_trial(make(name), case.arm, case.belt, seen_s, y_m, duration_s=case.duration_s, warm_up_s=WARM_UP_S)
         picks.append(float(trial.picked(WARM_UP_S, end_s)))
         missed.append(trial.missed)
         impossible.append(trial.impossible)
         took.append(trial.decision_s)
+        worked.append(trial.decision_cpu_s)
         made[name] = [[one.part, one.start_s, one.done_s] for one in trial.picks]
     if case.traces is not None:
         _write_trace(case, seen_s, y_m, made, bound)
-    return Outcome(case, tuple(picks), tuple(missed), tuple(impossible), tuple(took), bound)
+    return Outcome(case, tuple(picks), tuple(missed), tuple(impossible), tuple(took), tuple(worked), bound)
 
 
 def _write_trace(case: Case, seen_s: Array, y_m: Array, made: dict[str, Any], bound: float) -> None:
@@ -132,6 +135,7 @@ class Entry:
     missed: int = 0
     impossible: int = 0
     decision_s: list[Array] = field(default_factory=list)
+    decision_cpu_s: list[Array] = field(default_factory=list)
 
     def add(self, outcome: Outcome, index: int) -> None:
         self.seeds.append(outcome.case.seed)
@@ -140,12 +144,12 @@ class Entry:
         self.missed += outcome.missed[index]
         self.impossible += outcome.impossible[index]
         self.decision_s.append(outcome.decision_s[index])
+        self.decision_cpu_s.append(outcome.decision_cpu_s[index])
 
     def as_dict(self) -> dict[str, Any]:
         """The entry of the JSON file; ``ci95`` holds [low, high] of the two means over the seeds, None for one seed."""
         per_min = np.array(self.picks) * 60.0 / self.duration_s
         percent = 100.0 * np.array(self.picks) / np.maximum(np.array(self.bounds), 1e-9)
-        took = np.concatenate(self.decision_s)
         return {
             "policy": self.policy,
             "arm": self.arm,
@@ -154,13 +158,19 @@ class Entry:
             "picks_per_min": round(float(per_min.mean()), 3),
             "percent_of_bound": round(float(percent.mean()), 3),
             "missed": self.missed,
-            "decision_ms_p99": round(1e3 * float(np.percentile(took, 99.0)), 4) if len(took) else None,
+            "decision_ms_p99": _p99_ms(self.decision_s),
             "ci95": {"picks_per_min": interval95(per_min), "percent_of_bound": interval95(percent)},
             "arrivals": self.kind,
             "belt_mps": self.belt_mps,
             "duration_s": self.duration_s,
+            "decision_cpu_ms_p99": _p99_ms(self.decision_cpu_s),
             "impossible": self.impossible,
         }
+
+
+def _p99_ms(times_s: list[Array]) -> float | None:
+    together = np.concatenate(times_s)
+    return round(1e3 * float(np.percentile(together, 99.0)), 4) if len(together) else None
 
 
 def interval95(values: Array) -> list[float] | None:
