@@ -6,7 +6,6 @@ import importlib.util
 import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
 
@@ -23,14 +22,8 @@ _SHARD: Final = 64
 """A thread is not given fewer belts than this: handing them over would take longer than stepping them."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """Everything of n belts that can change; made by ``Belts.save``."""
-
-    real: Floats
-    whole: Wholes
-    keys: Words
-    fates: at.Bytes
+State = Rows
+"""Everything of n belts that can change; made by ``Belts.save``."""
 
 
 def has_numba() -> bool:
@@ -63,6 +56,7 @@ class Belts:
         self.setup = setup
         self.n = n
         self.backend, self._steps = _backend(backend)
+        self._compiled = self.backend == "numba"
         self.world = build_world(setup)
         self.rows = Rows(
             np.zeros((n, at.REAL_WIDTH)),
@@ -76,11 +70,24 @@ class Belts:
         self._final = np.zeros(shape, dtype=np.float32)
         self._final_mask = np.zeros((n, len(self.world.mask)), dtype=np.bool_)
         self._final_dt, self._final_illegal = np.zeros(n), np.zeros(n, dtype=np.bool_)
-        self.out = self.fresh()
-        workers = min(threads, n // _SHARD) if self.backend == "numba" else 1
+        self._out = self.fresh()
+        self._context = self._steps.bind(self.world, self.rows, self._out, self.actions) if self._compiled else None
+        self._address = 0 if self._context is None else int(self._context.ctypes.data)
+        workers = min(threads, n // _SHARD) if self._compiled else 1
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="belts") if workers > 1 else None
         edges = np.linspace(0, n, max(workers, 1) + 1).astype(int).tolist()
         self._shards = list(itertools.pairwise(edges))
+
+    @property
+    def out(self) -> Out:
+        """What the last step, reset or look said."""
+        return self._out
+
+    @out.setter
+    def out(self, out: Out) -> None:
+        self._out = out
+        if self._context is not None:
+            self._steps.bind_results(self._context, out)
 
     def fresh(self) -> Out:
         """Arrays for the next step's results; those of the steps before are left to whoever holds them."""
@@ -121,18 +128,17 @@ class Belts:
 
     def step(self, mode: int) -> Out:
         """Do what ``actions`` (n, 3: part, bin, speed) say, and write to ``out``."""
-        if self._pool is None:
-            self._steps.step_range(self.world, self.rows, self.out, self.actions, mode, 0, self.n)
+        if not self._compiled:
+            self._steps.step_range(self.world, self.rows, self._out, self.actions, mode, 0, self.n)
+        elif self._pool is None:
+            self._steps.step_at(self._address, mode, 0, self.n)
         else:
-            step, rows = self._steps.step_range, self.rows
-            jobs = [
-                self._pool.submit(step, self.world, rows, self.out, self.actions, mode, low, high)
-                for low, high in self._shards[1:]
-            ]
-            step(self.world, rows, self.out, self.actions, mode, *self._shards[0])
+            step = self._steps.step_at
+            jobs = [self._pool.submit(step, self._address, mode, low, high) for low, high in self._shards[1:]]
+            step(self._address, mode, *self._shards[0])
             for job in jobs:
                 job.result()
-        return self.out
+        return self._out
 
     def run(self, rule: str, steps: int) -> Floats:
         """So many decisions of a rule on each belt, without observations: (n, 2) reward and seconds (numba only).
@@ -140,7 +146,7 @@ class Belts:
         Raises:
             InputError: no such rule, or the backend is NumPy.
         """
-        if self.backend != "numba":
+        if not self._compiled:
             raise InputError("rules run in the compiled kernel: pip install 'cellwright[sim]'", key="backend")
         rules: dict[str, int] = self._steps.RULES
         if rule not in rules:
@@ -162,7 +168,8 @@ class Belts:
 
     def save(self) -> State:
         """A copy of everything that can change."""
-        return State(*(array.copy() for array in self.rows))
+        rows = self.rows
+        return Rows(rows.real.copy(), rows.whole.copy(), rows.keys.copy(), rows.fates.copy())
 
     def restore(self, state: State) -> Out:
         """Bring back what ``save`` gave; the belts go on as they did from there.
@@ -170,14 +177,14 @@ class Belts:
         Raises:
             InputError: it is of other belts.
         """
-        for name, array in zip(Rows._fields, self.rows, strict=True):
-            saved = getattr(state, name)
+        pairs: list[tuple[str, Any, Any]] = list(zip(Rows._fields, state, self.rows, strict=True))
+        for name, saved, array in pairs:
             if saved.shape != array.shape or saved.dtype != array.dtype:
                 raise InputError(
                     f"is of {saved.shape[0]} other belts ({name} {saved.shape}, here {array.shape})", key="state"
                 )
-        for name, array in zip(Rows._fields, self.rows, strict=True):
-            array[:] = getattr(state, name)
+        for _, saved, array in pairs:
+            array[:] = saved
         return self.look()
 
     def look(self) -> Out:
@@ -193,13 +200,13 @@ class Belts:
             "picked": at.PICKED,
             "dropped": at.DROPPED,
             "left": at.LEFT,
-            "left_defective": at.LEFT_DEFECTIVE,
-            "false_rejects": at.FALSE_REJECTS,
-            "rechecked": at.RECHECKED,
+            "in_further_bins": at.RECHECKED,
             "illegal": at.ILLEGAL,
             "decisions": at.STEPS,
             "on_belt": at.COUNT,
         }
+        if self.setup.scores is not None:
+            columns |= {"escaped": at.LEFT_DEFECTIVE, "false_rejects": at.FALSE_REJECTS}
         return {name: self.rows.whole[:, column].copy() for name, column in columns.items()}
 
     @property

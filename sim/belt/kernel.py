@@ -12,6 +12,9 @@ from typing import Any, TypeVar
 
 import numba
 import numpy as np
+from numba import carray, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from sim.belt import layout as at
 from sim.belt.layout import (
@@ -23,17 +26,18 @@ from sim.belt.layout import (
     CAPACITY,
     COUNT,
     CYCLE_SCALE,
-    DEFECTIVE,
     DONE,
     DRAWS,
     FEED_S,
+    HEAD,
     KEY,
     NEXT_M,
-    NUMBER,
     PHASE,
     PHASE_S,
     SCORE,
+    SPAN,
     SPEED,
+    TAG,
     TIME_S,
     TRAVEL_M,
     Out,
@@ -52,20 +56,42 @@ S11, S27, S30, S31 = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31)
 UNIT = 2.0**-53
 LN2 = 0.6931471805599453
 
+ARRAYS = 25
+SHAPES = 25
+"""Where in a bound context the shapes begin, four words for each array."""
+
 FIFO, LIFO, SPT = 0, 1, 2
 RULES = {"fifo": FIFO, "lifo": LIFO, "spt": SPT}
 
 
 def compiled(function: F) -> F:
-    """The function as machine code; its loops run beside other threads."""
+    """The function as machine code; its loops run beside other threads.
+
+    ``_nrt=False``: nothing is allocated, so nothing has to be counted; counting took two thirds of the time.
+    """
+    return _compiled(function, _nrt=False)
+
+
+def binding(function: F) -> F:
+    """The same for what makes arrays of addresses: those are counted."""
+    return _compiled(function)
+
+
+def inlined(function: F) -> F:
+    """A part of compiled functions: handing over a world takes a hundred words on the stack."""
+    return _compiled(function, _nrt=False, forceinline=True)
+
+
+def _compiled(function: F, **options: bool) -> F:
+    options |= {"nogil": True}
     try:
-        result: F = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        result: F = numba.njit(cache=True, error_model="numpy", **options)(function)
     except RuntimeError:  # no folder to keep the code in
-        result = numba.njit(nogil=True, error_model="numpy")(function)
+        result = numba.njit(error_model="numpy", **options)(function)
     return result
 
 
-@compiled
+@inlined
 def mix(word: Any) -> Any:
     """Splitmix64's finaliser."""
     word = (word ^ (word >> S30)) * MIX_1
@@ -73,20 +99,20 @@ def mix(word: Any) -> Any:
     return word ^ (word >> S31)
 
 
-@compiled
+@inlined
 def draw(rows: Rows, i: int) -> Any:
     """64 random bits: a function of seed, episode and how many were drawn before."""
     rows.keys[i, DRAWS] += ONE
     return mix(rows.keys[i, KEY] + rows.keys[i, DRAWS] * GOLDEN)
 
 
-@compiled
+@inlined
 def unit(word: Any) -> float:
     """From 0 to below 1."""
     return np.float64(word >> S11) * UNIT
 
 
-@compiled
+@inlined
 def exponential(word: Any) -> float:
     """With mean 1: minus the logarithm by mantissa and exponent, to 1e-9."""
     mantissa, exponent = math.frexp(np.float64(word >> S11))
@@ -97,7 +123,7 @@ def exponential(word: Any) -> float:
     return 2.0 * (z * series) + np.float64(53 - exponent) * LN2
 
 
-@compiled
+@inlined
 def feed(world: World, rows: Rows, i: int) -> None:
     """Draw when the next part comes."""
     c = world.constants
@@ -137,7 +163,7 @@ def feed(world: World, rows: Rows, i: int) -> None:
     rows.real[i, NEXT_M] = now * c[at.NOMINAL_MPS]
 
 
-@compiled
+@inlined
 def admit(world: World, rows: Rows, i: int) -> float:
     """Put the parts on the belt that have come; pays for those that find no place."""
     paid = 0.0
@@ -154,21 +180,25 @@ def admit(world: World, rows: Rows, i: int) -> float:
         rows.whole[i, at.NEXT_NUMBER] = number + 1
         count = rows.whole[i, COUNT]
         if count < CAPACITY:
-            rows.real[i, BORN + count] = rows.real[i, NEXT_M]
-            rows.real[i, ACROSS + count] = across
-            rows.real[i, SCORE + count] = score
-            rows.whole[i, NUMBER + count] = number
-            rows.whole[i, DEFECTIVE + count] = defective
+            if rows.whole[i, HEAD] + count == SPAN:
+                to_front(rows, i)
+            k = rows.whole[i, HEAD] + count
+            rows.real[i, BORN + k] = rows.real[i, NEXT_M]
+            rows.real[i, ACROSS + k] = across
+            if world.sizes[at.JUDGED] == 1:
+                rows.real[i, SCORE + k] = score
+            rows.whole[i, TAG + k] = 2 * number + defective
             rows.whole[i, COUNT] = count + 1
         else:
-            paid = paid + left(world, rows, i, number, defective)
+            paid = paid + left(world, rows, i, 2 * number + defective)
         feed(world, rows, i)
     return paid
 
 
-@compiled
-def left(world: World, rows: Rows, i: int, number: int, defective: int) -> float:
+@inlined
+def left(world: World, rows: Rows, i: int, tag: int) -> float:
     """Note that a part stayed on the belt; what it pays."""
+    number, defective = tag >> 1, tag & 1
     rows.whole[i, at.LEFT] += 1
     rows.whole[i, at.LEFT_DEFECTIVE] += defective
     if number < rows.fates.shape[1]:
@@ -176,42 +206,56 @@ def left(world: World, rows: Rows, i: int, number: int, defective: int) -> float
     return float(world.pay[defective, 0])
 
 
-@compiled
-def remove(rows: Rows, i: int, start: int, by: int) -> None:
-    """Close the gap of ``by`` parts from ``start`` on."""
-    count = rows.whole[i, COUNT] - by
-    for k in range(start, count):
-        rows.real[i, BORN + k] = rows.real[i, BORN + k + by]
-        rows.real[i, ACROSS + k] = rows.real[i, ACROSS + k + by]
-        rows.real[i, SCORE + k] = rows.real[i, SCORE + k + by]
-        rows.whole[i, NUMBER + k] = rows.whole[i, NUMBER + k + by]
-        rows.whole[i, DEFECTIVE + k] = rows.whole[i, DEFECTIVE + k + by]
-    rows.whole[i, COUNT] = count
+@inlined
+def to_front(rows: Rows, i: int) -> None:
+    """Move the parts to the beginning of their blocks."""
+    head = rows.whole[i, HEAD]
+    for k in range(rows.whole[i, COUNT]):
+        rows.real[i, BORN + k] = rows.real[i, BORN + head + k]
+        rows.real[i, ACROSS + k] = rows.real[i, ACROSS + head + k]
+        rows.real[i, SCORE + k] = rows.real[i, SCORE + head + k]
+        rows.whole[i, TAG + k] = rows.whole[i, TAG + head + k]
+    rows.whole[i, HEAD] = 0
 
 
-@compiled
+@inlined
+def remove(world: World, rows: Rows, i: int, part: int) -> None:
+    """Take a part out: those before it move up."""
+    head = rows.whole[i, HEAD]
+    for k in range(head + part, head, -1):
+        rows.real[i, BORN + k] = rows.real[i, BORN + k - 1]
+        rows.real[i, ACROSS + k] = rows.real[i, ACROSS + k - 1]
+        rows.whole[i, TAG + k] = rows.whole[i, TAG + k - 1]
+    if world.sizes[at.JUDGED] == 1:
+        for k in range(head + part, head, -1):
+            rows.real[i, SCORE + k] = rows.real[i, SCORE + k - 1]
+    rows.whole[i, HEAD] = head + 1
+    rows.whole[i, COUNT] -= 1
+
+
+@inlined
 def line(table: Any, speed: int, place: int, across: float) -> float:
     """A table over the belt's width."""
-    cell = min(np.int64(across), ACROSS_CELLS - 2)
+    cell: Any = min(np.int64(across), ACROSS_CELLS - 2)
     share = across - np.float64(cell)
     near = table[speed, place, cell]
     return float(near + (table[speed, place, cell + 1] - near) * share)
 
 
-@compiled
+@inlined
 def plane(table: Any, along: float, across: float) -> float:
     """A table over the window (0 to 1 along it) and the belt's width."""
     along = along * np.float64(ALONG_CELLS - 1)
-    row = min(np.int64(along), ALONG_CELLS - 2)
+    row: Any = min(np.int64(along), ALONG_CELLS - 2)
     up = along - np.float64(row)
-    cell = min(np.int64(across), ACROSS_CELLS - 2)
+    cell: Any = min(np.int64(across), ACROSS_CELLS - 2)
     share = across - np.float64(cell)
     near = table[row, cell] + (table[row, cell + 1] - table[row, cell]) * share
     far = table[row + 1, cell] + (table[row + 1, cell + 1] - table[row + 1, cell]) * share
     return float(near + (far - near) * up)
 
 
-@compiled
+@inlined
 def pick_times(world: World, speed: int, place: int, to: int, x: float, across: float) -> tuple[float, float]:
     """(seconds to the meeting, seconds until the part is in the bin), arm leaving ``place`` now; or (-1, -1)."""
     c = world.constants
@@ -238,7 +282,7 @@ def begin(world: World, rows: Rows, i: int) -> None:
     rows.whole[i, at.EPISODE] += 1
     rows.keys[i, KEY] = mix(mix(rows.keys[i, at.SEED] + GOLDEN) + np.uint64(rows.whole[i, at.EPISODE]) * MIX_1)
     rows.keys[i, DRAWS] = np.uint64(0)
-    for k in range(1, NUMBER):
+    for k in range(1, TAG):
         rows.whole[i, k] = 0
     for k in range(BORN):
         rows.real[i, k] = 0.0
@@ -256,7 +300,7 @@ def begin(world: World, rows: Rows, i: int) -> None:
     admit(world, rows, i)
 
 
-@compiled
+@inlined
 def advance(world: World, rows: Rows, i: int, part: int, to: int, speed: int) -> tuple[float, float, bool]:
     """One decision: (reward, dt, illegal)."""
     c = world.constants
@@ -276,13 +320,14 @@ def advance(world: World, rows: Rows, i: int, part: int, to: int, speed: int) ->
         rows.whole[i, SPEED] = speed
     velocity = world.speeds[speed]
     busy = -1.0
+    k = rows.whole[i, HEAD] + part
     if part != slots and not illegal:
-        x = (c[at.SEEN_M] + rows.real[i, TRAVEL_M]) - rows.real[i, BORN + part]
-        _, busy = pick_times(world, speed, rows.whole[i, BIN], to, x, rows.real[i, ACROSS + part])
+        x = (c[at.SEEN_M] + rows.real[i, TRAVEL_M]) - rows.real[i, BORN + k]
+        _, busy = pick_times(world, speed, rows.whole[i, BIN], to, x, rows.real[i, ACROSS + k])
         illegal = busy < 0.0
     if busy >= 0.0:
-        number = rows.whole[i, NUMBER + part]
-        defective = rows.whole[i, DEFECTIVE + part]
+        number = rows.whole[i, TAG + k] >> 1
+        defective = rows.whole[i, TAG + k] & 1
         fate = at.FATE_BIN + to
         if c[at.SLIP] > 0.0 and unit(draw(rows, i)) < c[at.SLIP]:
             fate = at.FATE_DROPPED
@@ -297,7 +342,7 @@ def advance(world: World, rows: Rows, i: int, part: int, to: int, speed: int) ->
             rows.fates[i, number] = fate
         reward = reward + world.pay[defective, fate - 1]
         rows.whole[i, BIN] = to
-        remove(rows, i, part, 1)
+        remove(world, rows, i, part)
         rows.real[i, TRAVEL_M] += velocity * busy
     else:
         if illegal:
@@ -313,17 +358,15 @@ def advance(world: World, rows: Rows, i: int, part: int, to: int, speed: int) ->
     rows.real[i, TIME_S] += dt
     rows.whole[i, at.STEPS] += 1
     reward = reward + admit(world, rows, i)
-    gone = 0
     edge = c[at.SEEN_M] + rows.real[i, TRAVEL_M]
-    while gone < rows.whole[i, COUNT] and edge - rows.real[i, BORN + gone] > c[at.LAST_M]:
-        reward = reward + left(world, rows, i, rows.whole[i, NUMBER + gone], rows.whole[i, DEFECTIVE + gone])
-        gone += 1
-    if gone > 0:
-        remove(rows, i, 0, gone)
+    while rows.whole[i, COUNT] > 0 and edge - rows.real[i, BORN + rows.whole[i, HEAD]] > c[at.LAST_M]:
+        reward = reward + left(world, rows, i, rows.whole[i, TAG + rows.whole[i, HEAD]])
+        rows.whole[i, HEAD] += 1
+        rows.whole[i, COUNT] -= 1
     return reward, dt, illegal
 
 
-@compiled
+@inlined
 def observe(world: World, rows: Rows, i: int, observation: Any, mask: Any) -> None:
     """Write what is seen of belt i, and what can be done."""
     c = world.constants
@@ -345,17 +388,18 @@ def observe(world: World, rows: Rows, i: int, observation: Any, mask: Any) -> No
     known = min(count, slots)
     scale = 1.0 / c[at.RUN_M]
     edge = c[at.SEEN_M] + rows.real[i, TRAVEL_M]
+    head = rows.whole[i, HEAD]
     for k in range(known):
-        x = edge - rows.real[i, BORN + k]
-        across = rows.real[i, ACROSS + k]
+        x = edge - rows.real[i, BORN + head + k]
+        across = rows.real[i, ACROSS + head + k]
         slack = line(world.last, speed, place, across) - x
         mask[k] = slack >= 0.0
         observation[k + 1, 0] = np.float32(1.0)
-        observation[k + 1, 1] = np.float32((x - c[at.SEEN_M]) * scale)
+        observation[k + 1, 1] = np.float32(min(max((x - c[at.SEEN_M]) * scale, 0.0), 1.0))
         observation[k + 1, 2] = np.float32(across * (2.0 / (ACROSS_CELLS - 1)) - 1.0)
         observation[k + 1, 3] = np.float32(max(slack * scale, -1.0))
         if judged == 1:
-            observation[k + 1, 4] = np.float32(rows.real[i, SCORE + k])
+            observation[k + 1, 4] = np.float32(rows.real[i, SCORE + head + k])
         if cycles == 1:
             _, cycle = pick_times(world, speed, place, 0, x, across)
             observation[k + 1, 4 + judged] = np.float32(min(max(cycle * CYCLE_SCALE, 0.0), 1.0))
@@ -399,8 +443,87 @@ def step_range(world: World, rows: Rows, out: Out, actions: Wholes, mode: int, l
         observe(world, rows, i, out.observation[i], out.mask[i])
 
 
-@compiled
-def choose(world: World, rows: Rows, i: int, rule: int) -> int:
+@intrinsic  # type: ignore[untyped-decorator]
+def _pointer(typing: Any, address: Any) -> Any:
+    """An address as a pointer."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.int64), generate
+
+
+@binding
+def _vector(c: Any, k: int, kind: Any) -> Any:
+    return carray(_pointer(c[k]), (c[SHAPES + 4 * k],), kind)
+
+
+@binding
+def _matrix(c: Any, k: int, kind: Any) -> Any:
+    return carray(_pointer(c[k]), (c[SHAPES + 4 * k], c[SHAPES + 4 * k + 1]), kind)
+
+
+@binding
+def _cube(c: Any, k: int, kind: Any) -> Any:
+    return carray(_pointer(c[k]), (c[SHAPES + 4 * k], c[SHAPES + 4 * k + 1], c[SHAPES + 4 * k + 2]), kind)
+
+
+@binding
+def step_at(address: int, mode: int, low: int, high: int) -> None:
+    """``step_range`` on the arrays whose addresses and shapes ``bind`` wrote down: unpacking 25 arrays from Python
+    would take 5 us, many times the step of one belt."""
+    c = carray(_pointer(address), (SHAPES + 4 * ARRAYS,), np.int64)
+    meet_shape = (c[SHAPES + 20], c[SHAPES + 21], c[SHAPES + 22], c[SHAPES + 23])
+    world = World(
+        _vector(c, 0, np.float64),
+        _vector(c, 1, np.int64),
+        _vector(c, 2, np.float64),
+        _cube(c, 3, np.float64),
+        _cube(c, 4, np.float64),
+        carray(_pointer(c[5]), meet_shape, np.float64),
+        _cube(c, 6, np.float64),
+        _matrix(c, 7, np.float64),
+        _matrix(c, 8, np.float64),
+        _vector(c, 9, np.bool_),
+    )
+    rows = Rows(
+        _matrix(c, 10, np.float64), _matrix(c, 11, np.int64), _matrix(c, 12, np.uint64), _matrix(c, 13, np.uint8)
+    )
+    out = Out(
+        _cube(c, 14, np.float32),
+        _matrix(c, 15, np.bool_),
+        _vector(c, 16, np.float64),
+        _vector(c, 17, np.float64),
+        _vector(c, 18, np.bool_),
+        _vector(c, 19, np.bool_),
+        _cube(c, 20, np.float32),
+        _matrix(c, 21, np.bool_),
+        _vector(c, 22, np.float64),
+        _vector(c, 23, np.bool_),
+    )
+    step_range(world, rows, out, _matrix(c, 24, np.int64), mode, low, high)
+
+
+def bind(world: World, rows: Rows, out: Out, actions: Wholes) -> Wholes:
+    """Addresses and shapes for ``step_at``; the arrays have to outlive it."""
+    context = np.zeros(SHAPES + 4 * ARRAYS, dtype=np.int64)
+    arrays = (*world, *rows, *out, actions)
+    assert len(arrays) == ARRAYS
+    for k, array in enumerate(arrays):
+        assert array.flags.c_contiguous
+        context[k] = array.ctypes.data
+        context[SHAPES + 4 * k : SHAPES + 4 * k + array.ndim] = array.shape
+    return context
+
+
+def bind_results(context: Wholes, out: Out) -> None:
+    """New arrays for the results."""
+    for k, array in enumerate(out[:6], len(World._fields) + len(Rows._fields)):
+        context[k] = array.ctypes.data
+
+
+@inlined
+def choose(world: World, rows: Rows, i: int, rule: int) -> Any:
     """The slot that a rule picks, or the wait."""
     slots = world.sizes[at.SLOTS]
     known = min(rows.whole[i, COUNT], slots)
@@ -409,9 +532,10 @@ def choose(world: World, rows: Rows, i: int, rule: int) -> int:
     edge = world.constants[at.SEEN_M] + rows.real[i, TRAVEL_M]
     best = slots
     shortest = np.inf
+    head = rows.whole[i, HEAD]
     for k in range(known):
-        x = edge - rows.real[i, BORN + k]
-        across = rows.real[i, ACROSS + k]
+        x = edge - rows.real[i, BORN + head + k]
+        across = rows.real[i, ACROSS + head + k]
         if x > line(world.last, speed, place, across):
             continue
         if rule == FIFO:

@@ -1,7 +1,10 @@
 """How the state of n belts lies in memory: a few arrays that both backends share, and the names of their columns.
 
 A part is known by the belt travel at which it passed the camera, so that a moving belt costs nothing: at belt travel
-``t`` it is at ``(seen_m + t) - BORN``. Parts lie in their order, the most downstream first.
+``t`` it is at ``(seen_m + t) - BORN``. Parts lie in their order, the most downstream first, from column ``HEAD`` of a
+block on: what is taken out near the front moves only those before it.
+
+numba keeps compiled code by the date of ``kernel.py``: touch that file after a change of a number here.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ Flags = npt.NDArray[np.bool_]
 
 CAPACITY: Final = 64
 """Parts that are kept on a belt; one that comes while so many are there is never offered, and counts as left."""
+SPAN: Final = 2 * CAPACITY
+"""Width of a block; when its end is reached, the parts are moved to its beginning."""
 
 # rows.real
 TIME_S: Final = 0
@@ -28,9 +33,9 @@ NEXT_M: Final = 2  # belt travel at which the waiting part comes
 FEED_S: Final = 3  # the feeder's clock: belt travel over the nominal speed
 PHASE_S: Final = 4  # bursty: end of the phase; batch: start of the batch; on the feeder's clock
 BORN: Final = 8
-ACROSS: Final = BORN + CAPACITY  # in cells of the tables
-SCORE: Final = ACROSS + CAPACITY
-REAL_WIDTH: Final = SCORE + CAPACITY
+ACROSS: Final = BORN + SPAN  # in cells of the tables
+SCORE: Final = ACROSS + SPAN
+REAL_WIDTH: Final = SCORE + SPAN
 
 # rows.whole
 EPISODE: Final = 0
@@ -48,9 +53,9 @@ LEFT_DEFECTIVE: Final = 11
 FALSE_REJECTS: Final = 12
 RECHECKED: Final = 13
 ILLEGAL: Final = 14
-NUMBER: Final = 16
-DEFECTIVE: Final = NUMBER + CAPACITY
-WHOLE_WIDTH: Final = DEFECTIVE + CAPACITY
+HEAD: Final = 15
+TAG: Final = 16  # 2 x the part's number in its episode + 1 if it is defective
+WHOLE_WIDTH: Final = TAG + SPAN
 
 # rows.keys
 SEED: Final = 0
@@ -101,8 +106,8 @@ BATCH: Final = 2
 LONGEST_BATCH: Final = 32
 
 # Cells of the tables: along the window, across the belt.
-ALONG_CELLS: Final = 128
-ACROSS_CELLS: Final = 64
+ALONG_CELLS: Final = 64
+ACROSS_CELLS: Final = 32
 
 CYCLE_SCALE: Final = 0.2
 """The cycle in the observation is in units of 5 s."""

@@ -19,17 +19,18 @@ from sim.belt.layout import (
     CAPACITY,
     COUNT,
     CYCLE_SCALE,
-    DEFECTIVE,
     DONE,
     DRAWS,
     FEED_S,
+    HEAD,
     KEY,
     NEXT_M,
-    NUMBER,
     PHASE,
     PHASE_S,
     SCORE,
+    SPAN,
     SPEED,
+    TAG,
     TIME_S,
     TRAVEL_M,
     Flags,
@@ -49,7 +50,7 @@ MIX_1: Final = np.uint64(0xBF58476D1CE4E5B9)
 MIX_2: Final = np.uint64(0x94D049BB133111EB)
 UNIT: Final = 2.0**-53
 LN2: Final = 0.6931471805599453
-_BLOCKS: Final = ((BORN, "real"), (ACROSS, "real"), (SCORE, "real"), (NUMBER, "whole"), (DEFECTIVE, "whole"))
+_BLOCKS: Final = ((BORN, "real"), (ACROSS, "real"), (SCORE, "real"), (TAG, "whole"))
 
 
 def mix(word: Words) -> Words:
@@ -147,25 +148,27 @@ def admit(world: World, rows: Rows, w: Which) -> Floats:
             score = world.scores[defective, (unit(draw(rows, v)) * np.float64(world.scores.shape[1])).astype(np.int64)]
         number = rows.whole[v, at.NEXT_NUMBER]
         rows.whole[v, at.NEXT_NUMBER] = number + 1
-        count = rows.whole[v, COUNT]
-        fits = count < CAPACITY
-        u, k = v[fits], count[fits]
+        tag = 2 * number + defective
+        fits = rows.whole[v, COUNT] < CAPACITY
+        u = v[fits]
+        to_front(rows, u[rows.whole[u, HEAD] + rows.whole[u, COUNT] == SPAN])
+        k = rows.whole[u, HEAD] + rows.whole[u, COUNT]
         rows.real[u, BORN + k] = rows.real[u, NEXT_M]
         rows.real[u, ACROSS + k] = across[fits]
         rows.real[u, SCORE + k] = score[fits]
-        rows.whole[u, NUMBER + k] = number[fits]
-        rows.whole[u, DEFECTIVE + k] = defective[fits]
-        rows.whole[u, COUNT] = k + 1
+        rows.whole[u, TAG + k] = tag[fits]
+        rows.whole[u, COUNT] += 1
         over = np.flatnonzero(coming)[~fits]
-        paid[over] = paid[over] + left(world, rows, v[~fits], number[~fits], defective[~fits])
+        paid[over] = paid[over] + left(world, rows, v[~fits], tag[~fits])
         feed(world, rows, v)
 
 
-def left(world: World, rows: Rows, w: Which, number: Wholes, defective: Wholes) -> Floats:
+def left(world: World, rows: Rows, w: Which, tag: Wholes) -> Floats:
     """Note that a part stayed on each of these belts; what it pays."""
+    defective = tag & 1
     rows.whole[w, at.LEFT] += 1
     rows.whole[w, at.LEFT_DEFECTIVE] += defective
-    _note(rows, w, number, np.full(len(w), at.FATE_LEFT))
+    _note(rows, w, tag >> 1, np.full(len(w), at.FATE_LEFT))
     paid: Floats = world.pay[defective, 0]
     return paid
 
@@ -175,15 +178,24 @@ def _note(rows: Rows, w: Which, number: Wholes, fate: Wholes) -> None:
     rows.fates[w[kept], number[kept]] = fate[kept]
 
 
-def remove(rows: Rows, w: Which, start: Wholes) -> None:
-    """Take the part at ``start`` out of each row."""
+def to_front(rows: Rows, w: Which) -> None:
+    """Move the parts to the beginning of their blocks."""
+    source = np.minimum(rows.whole[w, HEAD, None] + np.arange(SPAN), SPAN - 1)
     for block, name in _BLOCKS:
         table = getattr(rows, name)
-        parts = table[w, block : block + CAPACITY]
-        source = np.arange(CAPACITY) + (np.arange(CAPACITY) >= start[:, None])
-        shifted = np.take_along_axis(parts, np.minimum(source, CAPACITY - 1), axis=1)
-        inside = np.arange(CAPACITY) < (rows.whole[w, COUNT] - 1)[:, None]
-        table[w, block : block + CAPACITY] = np.where(inside, shifted, parts)
+        table[w, block : block + SPAN] = np.take_along_axis(table[w, block : block + SPAN], source, axis=1)
+    rows.whole[w, HEAD] = 0
+
+
+def remove(rows: Rows, w: Which, part: Wholes) -> None:
+    """Take a part out of each row: those before it move up."""
+    column = np.arange(SPAN)
+    head = rows.whole[w, HEAD, None]
+    source = column - ((column > head) & (column <= head + part[:, None]))
+    for block, name in _BLOCKS:
+        table = getattr(rows, name)
+        table[w, block : block + SPAN] = np.take_along_axis(table[w, block : block + SPAN], source, axis=1)
+    rows.whole[w, HEAD] += 1
     rows.whole[w, COUNT] -= 1
 
 
@@ -237,7 +249,7 @@ def begin(world: World, rows: Rows, w: Which) -> None:
     episode = rows.whole[w, at.EPISODE].astype(np.uint64)
     rows.keys[w, KEY] = mix(mix(rows.keys[w, at.SEED] + GOLDEN) + episode * MIX_1)
     rows.keys[w, DRAWS] = 0
-    rows.whole[w, 1:NUMBER] = 0
+    rows.whole[w, 1:TAG] = 0
     rows.real[w, :BORN] = 0.0
     rows.fates[w] = 0
     rows.whole[w, SPEED] = world.sizes[at.FIRST_SPEED]
@@ -272,8 +284,9 @@ def advance(
     busy = np.full(len(w), -1.0)
     trying = (part != slots) & ~illegal
     v = w[trying]
-    x = (c[at.SEEN_M] + rows.real[v, TRAVEL_M]) - rows.real[v, BORN + part[trying]]
-    across = rows.real[v, ACROSS + part[trying]]
+    k = rows.whole[v, HEAD] + part[trying]
+    x = (c[at.SEEN_M] + rows.real[v, TRAVEL_M]) - rows.real[v, BORN + k]
+    across = rows.real[v, ACROSS + k]
     busy[trying] = pick_times(world, speed[trying], rows.whole[v, BIN], to[trying], x, across)[1]
     illegal = illegal | (trying & (busy < 0.0))
     picking = busy >= 0.0
@@ -292,27 +305,29 @@ def advance(
     rows.real[w, TIME_S] += dt
     rows.whole[w, at.STEPS] += 1
     reward = reward + admit(world, rows, w)
+    edge = c[at.SEEN_M] + rows.real[w, TRAVEL_M]
     while True:
-        edge = c[at.SEEN_M] + rows.real[w, TRAVEL_M]
-        going = (rows.whole[w, COUNT] > 0) & (edge - rows.real[w, BORN] > c[at.LAST_M])
+        going = (rows.whole[w, COUNT] > 0) & (edge - rows.real[w, BORN + rows.whole[w, HEAD] % SPAN] > c[at.LAST_M])
         if not going.any():
             return reward, dt, illegal
         v = w[going]
-        reward[going] = reward[going] + left(world, rows, v, rows.whole[v, NUMBER], rows.whole[v, DEFECTIVE])
-        remove(rows, v, np.zeros(len(v), dtype=np.int64))
+        reward[going] = reward[going] + left(world, rows, v, rows.whole[v, TAG + rows.whole[v, HEAD]])
+        rows.whole[v, HEAD] += 1
+        rows.whole[v, COUNT] -= 1
 
 
 def _pick(world: World, rows: Rows, w: Which, part: Wholes, to: Wholes) -> Floats:
     """Take the parts off their belts; what that pays."""
     slip = world.constants[at.SLIP]
-    number, defective = rows.whole[w, NUMBER + part], rows.whole[w, DEFECTIVE + part]
+    tag = rows.whole[w, TAG + rows.whole[w, HEAD] + part]
+    defective = tag & 1
     lost = unit(draw(rows, w)) < slip if slip > 0.0 else np.zeros(len(w), dtype=np.bool_)
     fate = np.where(lost, at.FATE_DROPPED, at.FATE_BIN + to)
     rows.whole[w, at.DROPPED] += lost
     rows.whole[w, at.PICKED] += ~lost
     rows.whole[w, at.FALSE_REJECTS] += np.where(lost | (to != 0), 0, 1 - defective)
     rows.whole[w, at.RECHECKED] += ~lost & (to != 0)
-    _note(rows, w, number, fate)
+    _note(rows, w, tag >> 1, fate)
     rows.whole[w, BIN] = to
     remove(rows, w, part)
     paid: Floats = 0.0 + world.pay[defective, fate - 1]
@@ -332,17 +347,18 @@ def observe(world: World, rows: Rows, w: Which, observation: Any, mask: Any) -> 
     inside = np.arange(slots) < np.minimum(count, slots)[:, None]
     belt, k = np.nonzero(inside)
     row = w[belt]
+    column = rows.whole[row, HEAD] + k
     speed, place = rows.whole[row, SPEED], rows.whole[row, BIN]
     scale = 1.0 / c[at.RUN_M]
-    x = (c[at.SEEN_M] + rows.real[row, TRAVEL_M]) - rows.real[row, BORN + k]
-    across = rows.real[row, ACROSS + k]
+    x = (c[at.SEEN_M] + rows.real[row, TRAVEL_M]) - rows.real[row, BORN + column]
+    across = rows.real[row, ACROSS + column]
     slack = line(world.last, speed, place, across) - x
     seen[belt, k + 1, 0] = 1.0
-    seen[belt, k + 1, 1] = (x - c[at.SEEN_M]) * scale
+    seen[belt, k + 1, 1] = np.minimum(np.maximum((x - c[at.SEEN_M]) * scale, 0.0), 1.0)
     seen[belt, k + 1, 2] = across * (2.0 / (ACROSS_CELLS - 1)) - 1.0
     seen[belt, k + 1, 3] = np.maximum(slack * scale, -1.0)
     if judged == 1:
-        seen[belt, k + 1, 4] = rows.real[row, SCORE + k]
+        seen[belt, k + 1, 4] = rows.real[row, SCORE + column]
     if world.sizes[at.CYCLES] == 1:
         cycle = pick_times(world, speed, place, np.zeros_like(place), x, across)[1]
         seen[belt, k + 1, 4 + judged] = np.minimum(np.maximum(cycle * CYCLE_SCALE, 0.0), 1.0)

@@ -22,6 +22,7 @@ from sim.belt import layout as at
 from sim.belt.layout import ACROSS_CELLS, ALONG_CELLS, Floats, World
 
 QUANTILES: Final = 256
+MOST_BINS: Final = 5
 _SOLVE_STEPS: Final = 60
 
 
@@ -53,7 +54,7 @@ class BeltSetup:
     load: float = 1.3
     arrivals: str = "poisson"
     duration_s: float = 600.0
-    slots: int = 32
+    slots: int = 16
     wait_s: float = 0.2
     slip_share: float = 0.0
     speeds_mps: tuple[float, ...] = ()
@@ -84,6 +85,8 @@ class BeltSetup:
             raise InputError(f"must be at most 1 m/s, not {self.belt.speed_mps!r}", key="belt.speed_mps")
         if self.speeds_mps and self.belt.speed_mps not in self.speeds_mps:
             raise InputError(f"must hold the belt's own speed, {self.belt.speed_mps:g} m/s", key="speeds_mps")
+        if len(self.bins_m) > MOST_BINS - 1:
+            raise InputError(f"must be at most {MOST_BINS - 1} further bins", key="bins_m")
         if any(len(row) != 3 + len(self.bins_m) for row in self.pay) or len(self.pay) != 2:
             raise InputError(f"must be 2 rows of {3 + len(self.bins_m)} rewards: left, dropped, each bin", key="pay")
         if not np.isfinite(np.array(self.pay)).all():
