@@ -9,13 +9,14 @@ from typing import Final
 from cell.cli.bench.figures import Figure, line, write
 from cell.cli.command import output_file, positive_int
 from perception.errors import InputError
-from sim.bench_drivers import bus, ledger, replug, stale
+from sim.bench_drivers import bus, ledger, reaction, replug, stale
 from sim.bench_drivers.table import Measure, Setup
 
 FIGURES: Final[Mapping[str, Measure]] = {
     "bus_share": bus.share,
     "bus_cpu_per_transaction": bus.cpu,
     "stale_accepted": stale.accepted,
+    "estop_latency": reaction.estop,
     "replug_time": replug.back,
     "ledger_write": ledger.write,
 }
