@@ -26,6 +26,9 @@ from perception.errors import InputError
 
 __all__ = ["Ack", "Ledger", "LedgerError", "ended_badly"]
 
+_DAMAGED = (TypeError, ValueError, OverflowError)
+"""What a damaged file makes of its values."""
+
 
 def ended_badly(path: Path) -> bool:
     """Whether the newest run in a ledger had no clean end; False without a file. Changes nothing.
@@ -118,14 +121,14 @@ class Ledger:
             run_id = int(cursor.lastrowid or 0)
             found = reconcile(connection, run_id, started_s)
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            if connection is not None:
-                connection.close()
-            raise InputError(f"not usable as a ledger: {error}", file=name) from error
         except InputError:
             if connection is not None:
                 connection.close()
             raise
+        except (sqlite3.Error, *_DAMAGED) as error:
+            if connection is not None:
+                connection.close()
+            raise InputError(f"not usable as a ledger: {error}", file=name) from error
         room = Room(Path(name)) if keep_room and name != ":memory:" else None
         return cls(connection, name, run_id, threaded=threaded, retry_s=retry_s, room=room), found
 
@@ -268,7 +271,7 @@ class Ledger:
         try:
             with self._writer.database:
                 return records(self._connection, self.run_id if run_id is None else run_id)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, *_DAMAGED) as error:
             raise LedgerError(f"{self._path}: {error}") from error
 
     @property

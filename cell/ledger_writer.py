@@ -17,7 +17,7 @@ from cell.ledger_room import Room
 from cell.ledger_schema import INSERT
 from cell.reconciliation import Key
 
-_UNFIT = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError)
+_UNFIT = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError, ValueError)
 """What a line itself is to blame for; everything else is the disk's fault and is tried again."""
 
 

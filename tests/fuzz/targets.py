@@ -8,12 +8,15 @@ a function and a line in ``TARGETS``.
 from __future__ import annotations
 
 import contextlib
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+from cell.accounts import Fate
 from cell.config import read_params
 from cell.drivers.capture import read_capture
 from cell.drivers.crc import with_crc
@@ -24,6 +27,8 @@ from cell.drivers.modbus import Failure, Master, Priority, Reply
 from cell.drivers.rtu import RtuFraming
 from cell.drivers.tcp import tcp_address
 from cell.launching import load_launch
+from cell.ledger import Ledger, LedgerError
+from cell.ledger_export import Selection, export
 from perception.errors import InputError
 from sim.emulators.slave import RtuSlave, TcpSlave
 from sim.scenario import read_scenario
@@ -195,6 +200,78 @@ def launch(data: bytes) -> None:
         load_launch(_file(data))
 
 
+_ODD = (0.0, -1.0, 1e308, math.nan, math.inf, 1 << 70, "text", "\ud800", None, b"\xff", (1,), True)
+"""Values that a line of the ledger must not hold, among some that it may."""
+
+
+def ledger_rows(data: bytes) -> None:
+    """The bytes are a script of what is written, in any order and with odd values: a line is taken or refused, and the
+    balance holds."""
+    ledger, _ = Ledger.open(":memory:", started_s=0.0)
+    at = 0
+    while at + 3 <= len(data):
+        what, part, odd = data[at], data[at + 1] % 6, _ODD[data[at + 2] % len(_ODD)]
+        number: Any = odd if what & 0x80 else float(part)
+        text: Any = odd if what & 0x40 else "good"
+        at += 3
+        with contextlib.suppress(LedgerError):
+            if what % 8 == 0:
+                ledger.enter(part, number, verdict=text, score=number, views=odd if what & 0x20 else 1)  # type: ignore[arg-type]
+            elif what % 8 == 1:
+                ledger.judge(part, verdict=text, score=number, place=(number, 0.0, 0.0, 0.0), picture=(number, text))
+            elif what % 8 == 2:
+                ledger.decide(part, number, action=text if what & 0x40 else "pick", bin_name="bin", reason=text)
+            elif what % 8 == 3:
+                ledger.mark_picked(part, number, grip_width_m=number, tries=odd if what & 0x20 else 1)  # type: ignore[arg-type]
+            elif what % 8 == 4:
+                ledger.close_part(part, number, list(Fate)[part], bin_name=text)
+            elif what % 8 == 5:
+                ledger.take_energy(part, number)
+            elif what % 8 == 6:
+                ledger.acknowledge(part, number, what=text, by_whom=text)
+            else:
+                ledger.give_up((ledger.run_id, part), number, text)
+        assert ledger.backlog == 0
+    tally = ledger.counts()
+    assert tally.balanced
+    records = ledger.parts()
+    assert len(records) == tally.entered
+    assert sum(record.fate is None for record in records) == tally.in_flight
+    ledger.leave()
+
+
+@cache
+def _ledger_file() -> bytes:
+    path = _folder() / "seed.sqlite"
+    ledger, _ = Ledger.open(path, started_s=0.0)
+    for part in range(1, 9):
+        ledger.enter(part, 1.0, verdict="good", score=0.1)
+        ledger.close_part(part, 2.0, Fate.PASSED)
+    ledger.close(3.0)
+    return path.read_bytes()
+
+
+def ledger_file(data: bytes) -> None:
+    """A file of a ledger with damaged bytes, and one that is nothing else than the bytes."""
+    whole = bytearray(_ledger_file())
+    for place in range(0, len(data) - 2, 3):
+        whole[int.from_bytes(data[place : place + 2], "big") % len(whole)] = data[place + 2]
+    for content in (bytes(whole), data):
+        path = _folder() / "ledger.sqlite"
+        for left in _folder().glob("ledger.sqlite*"):
+            left.unlink()
+        path.write_bytes(content)
+        with contextlib.suppress(InputError):
+            export(path, _folder() / "parts.csv", Selection())
+        with contextlib.suppress(InputError, LedgerError):
+            ledger, _ = Ledger.open(path, started_s=10.0)
+            try:
+                ledger.enter(1, 11.0, verdict="good", score=0.1)
+                ledger.parts()
+            finally:
+                ledger.leave()
+
+
 def scenario(data: bytes) -> None:
     """A scenario of the simulator."""
     with contextlib.suppress(InputError):
@@ -231,6 +308,8 @@ TARGETS: dict[str, Target] = {
     "tcp_master": Target(tcp_master, tuple(b"\xf8" + seed for seed in WIRE_SEEDS)),
     "rtu_slave": Target(rtu_slave, WIRE_SEEDS),
     "tcp_slave": Target(tcp_slave, WIRE_SEEDS),
+    "ledger_rows": Target(ledger_rows, (bytes.fromhex("000100 010100 020100 030100 040100"), bytes(range(60)))),
+    "ledger_file": Target(ledger_file, (b"\0\0\0", bytes.fromhex("001000"), b"SQLite format 3\0")),
     "capture": Target(capture, CAPTURE_SEEDS, text=True),
     "address": Target(address, (b"tcp://10.0.0.7:502", b"//[::1]:1"), text=True),
     "params": Target(params, _sections("cell.params.yaml"), text=True),
