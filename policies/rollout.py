@@ -22,7 +22,7 @@ class RollOut:
     """One-step look-ahead over a base rule that weighs quickness against urgency.
 
     All first picks are played out side by side: a row of arrays each. The base rule takes the pick with the smallest
-    ``cycle - urgency / (time left + 1)``; several urgencies are tried, from SPT (0) to nearly FIFO, and the best counts.
+    ``cycle - urgency / (time left + 1)``; SPT (urgency 0) and a more urgent one are tried, and the best counts.
 
     Attributes:
         depth: picks played out at most.

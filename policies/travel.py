@@ -76,20 +76,24 @@ def meeting(  # noqa: PLR0917  # by position, as numba wants it
     """The pick of a part that is at (x, y) when the arm leaves the drop point, or (inf, inf) where there is none.
 
     ``g`` is the smallest time with the part inside the window and the tool over it; the belt is slower than the arm
-    (``Arm.check_belt``), so the step below is a contraction that comes from the early side.
+    (``Arm.check_belt``), so there is one such time and the step below is a contraction.
 
     Returns:
         (seconds until the tool is over the part, seconds until it is back at the drop point with it: f_j(s) - s).
     """
-    met = max(0.0, (first_m - x_m) / speed_mps)
-    for _ in range(200):
-        later = travel(arm, x_m + speed_mps * met, y_m)
-        if later <= met + 1e-12:
-            break
-        met = later
-        if x_m + speed_mps * met > last_m:
-            break
-    at_m = x_m + speed_mps * met
-    if at_m > last_m or met == math.inf:
+    soonest = max(0.0, (first_m - x_m) / speed_mps)
+    latest = (last_m - x_m) / speed_mps
+    # How much the arm is late falls with every second that it has, so at the end of the window it is least.
+    if latest < soonest or travel(arm, last_m, y_m) > latest:
         return math.inf, math.inf
-    return met, met + arm[11] + travel(arm, at_m, y_m)
+    met = soonest
+    later = travel(arm, x_m + speed_mps * met, y_m)
+    if later > met:
+        for _ in range(200):
+            later = min(max(later, soonest), latest)
+            moved = abs(later - met)
+            met = later
+            if moved <= 1e-12:
+                break
+            later = travel(arm, x_m + speed_mps * met, y_m)
+    return met, met + arm[11] + travel(arm, x_m + speed_mps * met, y_m)
