@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import itertools
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any, Final
 
@@ -14,12 +13,15 @@ import numpy as np
 from perception.errors import InputError
 from sim.belt import layout as at
 from sim.belt import reference
+from sim.belt.crew import Crew
 from sim.belt.layout import Flags, Floats, Out, Rows, Wholes, Words
 from sim.belt.world import BeltSetup, build_world
 
 BACKENDS: Final = ("numba", "numpy")
 _SHARD: Final = 64
 """A thread is not given fewer belts than this: handing them over would take longer than stepping them."""
+_SHARDS: Final = 4
+"""For each thread: more than one, so that one that is held up holds up the others little."""
 
 
 State = Rows
@@ -74,8 +76,9 @@ class Belts:
         self._context = self._steps.bind(self.world, self.rows, self._out, self.actions) if self._compiled else None
         self._address = 0 if self._context is None else int(self._context.ctypes.data)
         workers = min(threads, n // _SHARD) if self._compiled else 1
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="belts") if workers > 1 else None
-        edges = np.linspace(0, n, max(workers, 1) + 1).astype(int).tolist()
+        self._crew = Crew(workers - 1) if workers > 1 else None
+        parts = min(_SHARDS * workers, n // _SHARD) if workers > 1 else 1
+        edges = np.linspace(0, n, parts + 1).astype(int).tolist()
         self._shards = list(itertools.pairwise(edges))
 
     @property
@@ -130,14 +133,11 @@ class Belts:
         """Do what ``actions`` (n, 3: part, bin, speed) say, and write to ``out``."""
         if not self._compiled:
             self._steps.step_range(self.world, self.rows, self._out, self.actions, mode, 0, self.n)
-        elif self._pool is None:
+        elif self._crew is None:
             self._steps.step_at(self._address, mode, 0, self.n)
         else:
-            step = self._steps.step_at
-            jobs = [self._pool.submit(step, self._address, mode, low, high) for low, high in self._shards[1:]]
-            step(self._address, mode, *self._shards[0])
-            for job in jobs:
-                job.result()
+            step, address = self._steps.step_at, self._address
+            self._crew.run(lambda low, high: step(address, mode, low, high), self._shards)
         return self._out
 
     def run(self, rule: str, steps: int) -> Floats:
@@ -153,13 +153,13 @@ class Belts:
             raise InputError(f"must be one of {', '.join(rules)}, not {rule!r}", key="rule")
         totals = np.zeros((self.n, 2))
 
-        def one(shard: tuple[int, int]) -> None:
-            self._steps.rule_range(self.world, self.rows, totals, rules[rule], steps, *shard)
+        def one(low: int, high: int) -> None:
+            self._steps.rule_range(self.world, self.rows, totals, rules[rule], steps, low, high)
 
-        if self._pool is None:
-            one(self._shards[0])
+        if self._crew is None:
+            one(0, self.n)
         else:
-            list(self._pool.map(one, self._shards))
+            self._crew.run(one, self._shards)
         return totals
 
     def sample(self, mask: Flags, words: Words) -> None:
@@ -216,10 +216,9 @@ class Belts:
 
     def close(self) -> None:
         """End the threads."""
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
-            self._shards = [(0, self.n)]
+        if self._crew is not None:
+            self._crew.close()
+            self._crew = None
 
 
 def _backend(name: str | None) -> tuple[str, Any]:

@@ -6,7 +6,6 @@ Compiled code is kept beside the source, or in numba's own cache folder where th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -52,7 +51,8 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 MIX_2 = np.uint64(0x94D049BB133111EB)
 ONE = np.uint64(1)
-S11, S27, S30, S31 = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31)
+S11, S27, S30, S31, S52 = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(52)
+FRACTION, HALF = np.uint64(0x000FFFFFFFFFFFFF), np.uint64(0x3FE0000000000000)
 UNIT = 2.0**-53
 LN2 = 0.6931471805599453
 
@@ -112,15 +112,35 @@ def unit(word: Any) -> float:
     return np.float64(word >> S11) * UNIT
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def _bits(typing: Any, value: Any) -> Any:
+    """A float's 64 bits."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], context.get_value_type(types.uint64))
+
+    return types.uint64(types.float64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _float(typing: Any, word: Any) -> Any:
+    """The float of 64 bits."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], context.get_value_type(types.float64))
+
+    return types.float64(types.uint64), generate
+
+
 @inlined
 def exponential(word: Any) -> float:
-    """With mean 1: minus the logarithm by mantissa and exponent, to 1e-9."""
-    mantissa, exponent = math.frexp(np.float64(word >> S11))
+    """With mean 1: minus the logarithm by mantissa and exponent, to 1e-6."""
+    bits = _bits(np.float64((word >> S11) | ONE))
+    mantissa = _float((bits & FRACTION) | HALF)
     z = (1.0 - mantissa) / (1.0 + mantissa)
     q = z * z
-    tail = 1.0 / 13.0 + q * (1.0 / 15.0 + q * (1.0 / 17.0))
-    series = 1.0 + q * (1.0 / 3.0 + q * (1.0 / 5.0 + q * (1.0 / 7.0 + q * (1.0 / 9.0 + q * (1.0 / 11.0 + q * tail)))))
-    return 2.0 * (z * series) + np.float64(53 - exponent) * LN2
+    series = 1.0 + q * (1.0 / 3.0 + q * (1.0 / 5.0 + q * (1.0 / 7.0 + q * (1.0 / 9.0))))
+    return float(2.0 * (z * series) + np.float64(np.int64(1075) - np.int64(bits >> S52)) * LN2)
 
 
 @inlined
@@ -130,7 +150,7 @@ def feed(world: World, rows: Rows, i: int) -> None:
     now = rows.real[i, FEED_S]
     kind = world.sizes[at.ARRIVALS]
     if kind == at.POISSON:
-        now = now + exponential(draw(rows, i)) / c[at.RATE]
+        now = now + exponential(draw(rows, i)) * c[at.MEAN_GAP_S]
     elif kind == at.BURSTY:
         need = exponential(draw(rows, i))
         while True:
@@ -166,32 +186,62 @@ def feed(world: World, rows: Rows, i: int) -> None:
 @inlined
 def admit(world: World, rows: Rows, i: int) -> float:
     """Put the parts on the belt that have come; pays for those that find no place."""
+    c = world.constants
+    travel = rows.real[i, TRAVEL_M]
+    coming = rows.real[i, NEXT_M]
+    if coming > travel:
+        return 0.0
     paid = 0.0
-    while rows.real[i, NEXT_M] <= rows.real[i, TRAVEL_M]:
-        across = unit(draw(rows, i)) * np.float64(ACROSS_CELLS - 1)
+    # What changes with every part stays in registers; only what ``feed`` needs goes through memory.
+    simple = world.sizes[at.ARRIVALS] == at.POISSON
+    judged = world.sizes[at.JUDGED] == 1
+    key, draws = rows.keys[i, KEY], rows.keys[i, DRAWS]
+    number, count, head = rows.whole[i, at.NEXT_NUMBER], rows.whole[i, COUNT], rows.whole[i, HEAD]
+    now = rows.real[i, FEED_S]
+    while coming <= travel:
+        draws += ONE
+        across = unit(mix(key + draws * GOLDEN)) * np.float64(ACROSS_CELLS - 1)
         defective = 0
         score = 0.0
-        if world.sizes[at.JUDGED] == 1:
-            if unit(draw(rows, i)) < world.constants[at.DEFECTIVE_SHARE]:
+        if judged:
+            draws += ONE
+            if unit(mix(key + draws * GOLDEN)) < c[at.DEFECTIVE_SHARE]:
                 defective = 1
-            quantiles = world.scores.shape[1]
-            score = world.scores[defective, np.int64(unit(draw(rows, i)) * np.float64(quantiles))]
-        number = rows.whole[i, at.NEXT_NUMBER]
-        rows.whole[i, at.NEXT_NUMBER] = number + 1
-        count = rows.whole[i, COUNT]
+            draws += ONE
+            place = np.int64(unit(mix(key + draws * GOLDEN)) * np.float64(world.scores.shape[1]))
+            score = world.scores[defective, place]
         if count < CAPACITY:
-            if rows.whole[i, HEAD] + count == SPAN:
+            if head + count == SPAN:
+                rows.whole[i, COUNT] = count
+                rows.whole[i, HEAD] = head
                 to_front(rows, i)
-            k = rows.whole[i, HEAD] + count
-            rows.real[i, BORN + k] = rows.real[i, NEXT_M]
+                head = 0
+            k = head + count
+            rows.real[i, BORN + k] = coming
             rows.real[i, ACROSS + k] = across
-            if world.sizes[at.JUDGED] == 1:
-                rows.real[i, SCORE + k] = score
             rows.whole[i, TAG + k] = 2 * number + defective
-            rows.whole[i, COUNT] = count + 1
+            if judged:
+                rows.real[i, SCORE + k] = score
+            count += 1
         else:
             paid = paid + left(world, rows, i, 2 * number + defective)
-        feed(world, rows, i)
+        number += 1
+        if simple:
+            draws += ONE
+            now = now + exponential(mix(key + draws * GOLDEN)) * c[at.MEAN_GAP_S]
+            coming = now * c[at.NOMINAL_MPS]
+        else:
+            rows.keys[i, DRAWS] = draws
+            feed(world, rows, i)
+            draws = rows.keys[i, DRAWS]
+            now = rows.real[i, FEED_S]
+            coming = rows.real[i, NEXT_M]
+    rows.keys[i, DRAWS] = draws
+    rows.whole[i, at.NEXT_NUMBER] = number
+    rows.whole[i, COUNT] = count
+    rows.whole[i, HEAD] = head
+    rows.real[i, FEED_S] = now
+    rows.real[i, NEXT_M] = coming
     return paid
 
 

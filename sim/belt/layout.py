@@ -87,7 +87,8 @@ BURST_SHARE: Final = 15
 BATCH_MEAN: Final = 16
 BATCH_SPREAD_S: Final = 17
 RUN_M: Final = 18  # from the camera to the end of the window
-CONSTANTS: Final = 19
+MEAN_GAP_S: Final = 19
+CONSTANTS: Final = 20
 
 # world.sizes
 SLOTS: Final = 0

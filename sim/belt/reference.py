@@ -73,12 +73,11 @@ def unit(word: Words) -> Floats:
 
 
 def exponential(word: Words) -> Floats:
-    """With mean 1: minus the logarithm by mantissa and exponent, to 1e-9."""
-    mantissa, exponent = np.frexp((word >> np.uint64(11)).astype(np.float64))
+    """With mean 1: minus the logarithm by mantissa and exponent, to 1e-6."""
+    mantissa, exponent = np.frexp(((word >> np.uint64(11)) | np.uint64(1)).astype(np.float64))
     z = (1.0 - mantissa) / (1.0 + mantissa)
     q = z * z
-    tail = 1.0 / 13.0 + q * (1.0 / 15.0 + q * (1.0 / 17.0))
-    series = 1.0 + q * (1.0 / 3.0 + q * (1.0 / 5.0 + q * (1.0 / 7.0 + q * (1.0 / 9.0 + q * (1.0 / 11.0 + q * tail)))))
+    series = 1.0 + q * (1.0 / 3.0 + q * (1.0 / 5.0 + q * (1.0 / 7.0 + q * (1.0 / 9.0))))
     gap: Floats = 2.0 * (z * series) + (53 - exponent).astype(np.float64) * LN2
     return gap
 
@@ -88,7 +87,7 @@ def feed(world: World, rows: Rows, w: Which) -> None:
     c = world.constants
     kind = world.sizes[at.ARRIVALS]
     if kind == at.POISSON:
-        rows.real[w, FEED_S] = rows.real[w, FEED_S] + exponential(draw(rows, w)) / c[at.RATE]
+        rows.real[w, FEED_S] = rows.real[w, FEED_S] + exponential(draw(rows, w)) * c[at.MEAN_GAP_S]
     elif kind == at.BURSTY:
         _feed_bursty(c, rows, w)
     else:

@@ -134,6 +134,7 @@ def build_world(setup: BeltSetup) -> World:
     constants[at.RUN_M] = belt.last_m - belt.seen_m
     constants[at.DWELL_S], constants[at.WAIT_S], constants[at.DURATION_S] = arm.dwell_s, setup.wait_s, setup.duration_s
     constants[at.RATE], constants[at.NOMINAL_MPS] = setup.rate_per_s, belt.speed_mps
+    constants[at.MEAN_GAP_S] = 1.0 / setup.rate_per_s
     constants[at.SLIP], constants[at.ACCEL_MPS2] = setup.slip_share, setup.accel_mps2
     constants[at.DEFECTIVE_SHARE] = setup.defective_share
     share, factor = feeds.BURST_SHARE, feeds.BURST_FACTOR

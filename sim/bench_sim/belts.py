@@ -23,10 +23,10 @@ from sim.bench_drivers.table import Setup
 OURS: Final = "cell/BeltPick-v0"
 VECTOR_PEER: Final = "SyncVectorEnv CartPole-v1 x64"
 SINGLE_PEER: Final = "CartPole-v1"
-ENVIRONMENTS: Final = 1024
+ENVIRONMENTS: Final = 2048
 PEER_ENVIRONMENTS: Final = 64
-STEPS: Final = 500
-FIFO_STEPS: Final = 2000
+STEPS: Final = 400
+FIFO_STEPS: Final = 1500
 PEER_STEPS: Final = 800
 SINGLE_STEPS: Final = 100_000
 
