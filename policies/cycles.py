@@ -2,7 +2,8 @@
 
 How long a pick takes depends only on where the part is when the arm leaves: meeting it at x needs a start at
 ``u = x - v travel(x)``. So the meeting places are laid out evenly over the window and each gives one exact point of the
-table; between them it is interpolated (to 5 ms where another joint of a SCARA takes over, else to 0.1 ms). This is what lets a planner look at thousands of sequences.
+table; between them it is interpolated (to 5 ms where the other joint of a SCARA takes over, else to 0.1 ms). This is
+what lets a planner look at thousands of sequences.
 """
 
 from __future__ import annotations
