@@ -78,7 +78,7 @@ fuzz: $(VENV)/.tools
 # Every loss of power and many deaths of the controller over 200 parts: an hour or so on two cores.
 sweep: $(VENV)/.tools
 	@echo "running the long sweeps"
-	@$(VENV)/bin/python -m pytest -s -m sweep tests/restart
+	@$(VENV)/bin/python -m pytest -s -m sweep tests/restart tests/sim/test_policy_trials.py
 
 # The table goes to build/faults.json. The day goes on where it was left off, in build/faults-day.jsonl.
 eval-faults: $(VENV)/.installed

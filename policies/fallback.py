@@ -76,7 +76,7 @@ class Backed:
         if not fault and took_s > self._deadline_s:
             fault = f"{self.policy.name} took {1e3 * took_s:.0f} ms of {1e3 * self._deadline_s:.0f}"
         if not fault:
-            fault = self._wrong(view, decision)
+            fault = fault_of(self.policy.name, view, decision)
         if not fault:
             assert isinstance(decision, Decision)
             return Answer(decision, self.policy.name)
@@ -85,21 +85,21 @@ class Backed:
         self._rests_until_s = view.now_s + REST_S
         return self._by_rule(view, fault)
 
-    def _wrong(self, view: View, decision: object) -> str:
-        """What a decision says that cannot be done, or ""."""
-        name = self.policy.name
-        if not isinstance(decision, Decision):
-            return f"{name} gave {decision!r:.60} and no decision"
-        part_id: object = decision.part_id
-        if part_id is None:
-            return ""
-        # NaN and 3.0 are no part numbers, though 3.0 == 3.
-        if isinstance(part_id, bool) or not isinstance(part_id, int):
-            return f"{name} chose part {part_id!r:.60}, which is no number of a part"
-        if all(part_id != one.part_id for one in view.candidates):
-            return f"{name} chose part {part_id}, which is not among the {len(view.candidates)} that can be chosen"
-        return ""
-
     def _by_rule(self, view: View, fault: str) -> Answer:
         decision = self.rule.decide(view)
         return Answer(Decision(decision.part_id, f"{decision.reason}; {fault}"), self.rule.name, fault)
+
+
+def fault_of(name: str, view: View, decision: object) -> str:
+    """What the decision of a policy of that name says that cannot be, or ""."""
+    if not isinstance(decision, Decision):
+        return f"{name} gave {decision!r:.60} and no decision"
+    part_id: object = decision.part_id
+    if part_id is None:
+        return ""
+    # NaN and 3.0 are no part numbers, though 3.0 == 3.
+    if isinstance(part_id, bool) or not isinstance(part_id, int):
+        return f"{name} chose part {part_id!r:.60}, which is no number of a part"
+    if all(part_id != one.part_id for one in view.candidates):
+        return f"{name} chose part {part_id}, which is not among the {len(view.candidates)} that can be chosen"
+    return ""

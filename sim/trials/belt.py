@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from perception.errors import InputError
 from policies.arms import Arm, Belt
+from policies.fallback import fault_of
 from policies.travel import meeting, travel_time
 from policies.types import Candidate, Decision, Policy, View
 
@@ -58,7 +60,11 @@ class Trial:
 def run_trial(
     policy: Policy, arm: Arm, belt: Belt, seen_s: Array, y_m: Array, *, duration_s: float, warm_up_s: float = 60.0
 ) -> Trial:
-    """Let a policy work through a trace; the measurement follows the warm-up."""
+    """Let a policy work through a trace; the measurement follows the warm-up.
+
+    Raises:
+        InputError: the policy raises, or gives what is no decision on the parts that it is shown.
+    """
     end_s = warm_up_s + duration_s
     seen, across, row = seen_s.tolist(), y_m.tolist(), arm.row
     enter = (seen_s + belt.lead_s).tolist()
@@ -95,12 +101,17 @@ def run_trial(
             ),
         )
         began_s, began_cpu_s = time.perf_counter(), time.thread_time()
-        decision: Decision = policy.decide(view)
+        try:
+            decision: Decision = policy.decide(view)
+        except Exception as error:  # a policy may be anybody's code
+            raise InputError(f"raised {type(error).__name__}: {error}", key=f"policy {policy.name}") from error
         worked.append(time.thread_time() - began_cpu_s)
         took.append(time.perf_counter() - began_s)
+        if fault := fault_of(policy.name, view, decision):
+            raise InputError(fault, key=f"policy {policy.name}")
         chosen = decision.part_id
         done_s = math.inf
-        if chosen is not None and chosen in waiting:
+        if chosen is not None:
             x_m = belt.first_m + belt.speed_mps * (now_s - enter[chosen])
             _, done_s = meeting(travel_time, row, belt.speed_mps, belt.first_m, belt.last_m, x_m, across[chosen])
         if chosen is None or math.isinf(done_s):

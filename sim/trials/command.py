@@ -25,7 +25,13 @@ class EvalPolicyCommand:
     )
 
     def configure(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--policies", type=words, default=("fifo", "spt", "dp"), metavar="NAMES", help="by name")
+        parser.add_argument(
+            "--policies",
+            type=words,
+            default=("fifo", "spt", "dp"),
+            metavar="NAMES",
+            help="by name, or FILE.py with a POLICY; bound is what none can pass (default fifo,spt,dp)",
+        )
         parser.add_argument("--arms", type=words, default=("delta", "scara"), metavar="NAMES", help="by name")
         parser.add_argument(
             "--arms-file", type=existing_file, metavar="FILE.yaml", help="parameters of the arms (default: our own)"
@@ -63,13 +69,13 @@ class EvalPolicyCommand:
         # Imported here so that other commands do not load the simulator.
         from cell.report import write_json  # noqa: PLC0415
         from policies.arms import ARMS_FILE, Belt, load_arms  # noqa: PLC0415
-        from policies.registry import make  # noqa: PLC0415
+        from policies.registry import find  # noqa: PLC0415
         from sim.faults.evaluation import Progress  # noqa: PLC0415
         from sim.trials.evaluation import BOUND, Case, evaluate  # noqa: PLC0415
 
         for name in args.policies:
             if name != BOUND:
-                make(name)
+                find(name)
         file = args.arms_file or ARMS_FILE
         known = load_arms(file)
         belt = Belt(speed_mps=args.belt)

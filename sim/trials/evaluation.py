@@ -18,7 +18,7 @@ from perception.errors import InputError
 from policies.arms import Arm, Belt
 from policies.arrivals import arrivals
 from policies.bound import GRID_S, lagrangian_bound, pick_grid
-from policies.registry import make
+from policies.registry import find
 from sim.trials.belt import run_trial
 
 Array = npt.NDArray[np.float64]
@@ -81,7 +81,7 @@ def attempt(case: Case) -> Outcome:
             took.append(np.zeros(0))
             worked.append(np.zeros(0))
             continue
-        trial = run_trial(make(name), case.arm, case.belt, seen_s, y_m, duration_s=case.duration_s, warm_up_s=WARM_UP_S)
+        trial = run_trial(find(name), case.arm, case.belt, seen_s, y_m, duration_s=case.duration_s, warm_up_s=WARM_UP_S)
         picks.append(float(trial.picked(WARM_UP_S, end_s)))
         missed.append(trial.missed)
         impossible.append(trial.impossible)

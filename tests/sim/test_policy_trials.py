@@ -113,20 +113,66 @@ def test_picks_follow_the_exact_times_and_take_each_part_once() -> None:
 
 @dataclass(frozen=True)
 class _Greedy:
-    """Always wants a part that is not there."""
+    """Always wants the part that is furthest down, whether the arm can still meet it or not."""
 
     name: str = "greedy"
 
     def decide(self, view: View) -> Decision:
-        return Decision(10_000, "nothing there")
+        return Decision(max(view.candidates, key=lambda one: one.x_m).part_id, "the furthest")
 
 
 def test_choice_that_cannot_be_made_costs_time_and_is_counted() -> None:
-    seen_s, y_m = _trace("delta", 0.5, 20.0, 7)
-    trial = run_trial(_Greedy(), ARMS["delta"], BELT, seen_s, y_m, duration_s=20.0, warm_up_s=0.0)
+    seen_s, y_m = _trace("telescope", 2.0, 60.0, 7)
+    trial = run_trial(_Greedy(), ARMS["telescope"], BELT, seen_s, y_m, duration_s=60.0, warm_up_s=0.0)
+    fifo = run_trial(make("fifo"), ARMS["telescope"], BELT, seen_s, y_m, duration_s=60.0, warm_up_s=0.0)
     assert trial.impossible > 10
-    assert trial.picks == ()
-    assert trial.missed == np.count_nonzero(seen_s + BELT.lead_s + BELT.window_s <= 20.0)
+    assert fifo.impossible == 0
+    assert len(trial.picks) < len(fifo.picks)
+    gone = np.count_nonzero(seen_s + BELT.lead_s + BELT.window_s <= 60.0)
+    assert trial.missed >= gone - len(trial.picks) > 0
+
+
+POLICY_FILE = """
+from policies.types import Decision
+
+class Mine:
+    name = "mine"
+
+    def decide(self, view):
+        return {answer}
+
+POLICY = Mine()
+"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("Decision(float('nan'), 'nan')", "mine chose part nan, which is no number of a part"),
+        ("Decision(1 / 0, 'no')", "raised ZeroDivisionError: division by zero"),
+        ("Decision(99999, 'no')", "not among the"),
+        ("]", "cannot be run (SyntaxError"),
+    ],
+)
+def test_policy_file_that_fails_is_named_when_it_is_tried(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], answer: str, said: str
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(POLICY_FILE.replace("{answer}", answer), encoding="utf-8")
+    words = ["--policies", str(file), "--arms", "delta", "--loads", "1", "--seeds", "0:1", "--duration", "5"]
+    assert _eval(tmp_path, *words) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_policy_file_is_tried_like_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(POLICY_FILE.replace("{answer}", "Decision(view.candidates[0].part_id, 'first')"), encoding="utf-8")
+    words = ["--policies", str(file), "--arms", "delta", "--loads", "0.5", "--seeds", "0:1", "--duration", "20"]
+    assert _eval(tmp_path, *words) == 0
+    row = json.loads((tmp_path / "out.json").read_text())[0]
+    assert row["policy"] == str(file)
+    assert row["picks_per_min"] > 20.0
 
 
 def _eval(tmp_path: Path, *words: str) -> int:
