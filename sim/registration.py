@@ -48,32 +48,44 @@ def register_environments() -> None:
 
 
 class _Finder(MetaPathFinder):
-    """Waits for the import of Gymnasium, and finds nothing else."""
+    """Finds Gymnasium as the other finders do, so that we hear when it is imported; and nothing else."""
+
+    def __init__(self) -> None:
+        self._asking = False
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != GYMNASIUM:
+        if fullname != GYMNASIUM or self._asking:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
+        self._asking = True
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            self._asking = False
         if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader)
+            spec.loader = _Loader(spec.loader, self)
         return spec
 
 
 class _Loader(Loader):
     """Gymnasium's own loader, and our registration behind it."""
 
-    def __init__(self, own: Loader) -> None:
-        self._own = own
+    def __init__(self, own: Loader, finder: _Finder) -> None:
+        self._own, self._finder = own, finder
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._own.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
+        if self._finder in sys.meta_path:
+            sys.meta_path.remove(self._finder)
         if module.__spec__ is not None:
             module.__spec__.loader = self._own
         module.__loader__ = self._own
         self._own.exec_module(module)
         register_environments()
+
+    def __getattr__(self, name: str) -> object:
+        # For those who only look a module up and ask its loader for more.
+        return getattr(self._own, name)

@@ -237,6 +237,7 @@ def run(program: str) -> str:
     "imports",
     [
         "import sim, gymnasium as g; g.make('cell/BeltPick-v0')",
+        "import sim, sim.envs\nimport gymnasium as g; g.make('cell/BeltPick-v0')",
         "import gymnasium as g, sim; g.make('cell/BeltSort-v0')",
         "import gymnasium as g; g.make('sim:cell/BeltSpeed-v0')",
         "import gymnasium as g, sim; g.register_envs(sim); g.make('cell/BeltPick-v0', backend='numpy')",
