@@ -40,6 +40,17 @@ class CycleTables:
     last_s: Array
     step_s: Array
     shortest_s: Array
+    _leave_s: Array
+    _cycle_s: Array
+
+    def fill(self, parts: Indices) -> None:
+        """Lay the cycles of some parts out evenly over the start time; ``done_s`` knows only these."""
+        grid = np.arange(POINTS)
+        for place in range(len(self.seconds)):
+            for part in parts.tolist():
+                at = place, part
+                even_s = self.first_s[at] + grid * self.step_s[at]
+                self.seconds[at] = np.interp(even_s, self._leave_s[at], self._cycle_s[at])
 
     def done_s(self, place: int, part: Indices, start_s: Array) -> Array:
         """``f_j(s)`` from one place, infinite where the part is gone; part and start of one shape."""
@@ -82,9 +93,6 @@ def cycle_tables(view: View) -> CycleTables:
     leave_s = np.maximum.accumulate(leave_s, axis=2)
     first_s, last_s = leave_s[:, :, 0], leave_s[:, :, -1]
     step_s = np.maximum((last_s - first_s) / (POINTS - 1), 1e-9)
-    seconds = np.empty_like(leave_s)
-    grid = np.arange(POINTS)
-    for index in np.ndindex(first_s.shape):
-        seconds[index] = np.interp(first_s[index] + grid * step_s[index], leave_s[index], cycle_s[index])
     reachable = np.where(leave_s[-1] >= 0.0, cycle_s[-1], np.inf)
-    return CycleTables(place, seconds, first_s, last_s, step_s, reachable.min(axis=1))
+    raw = np.broadcast_to(cycle_s, leave_s.shape)
+    return CycleTables(place, np.empty(leave_s.shape), first_s, last_s, step_s, reachable.min(axis=1), leave_s, raw)

@@ -178,6 +178,7 @@ class _Search:
 def best_plan(tables: CycleTables, chosen: Indices, price: float) -> tuple[int, int, float]:
     """(part to pick first or -1, picks of the plan, seconds that it takes)."""
     shape = (len(tables.seconds), 1 << len(chosen))
+    tables.fill(chosen)
     search = _Search(tables, chosen, np.full(shape, np.inf), np.full(shape, -1, dtype=np.int64))
     search.ends[0, 0] = 0.0
     best = (-math.inf, -1, 0, 0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from perception.errors import InputError
 from policies.planner import DP
@@ -33,6 +34,7 @@ def from_source(file: Path) -> Policy:
     Raises:
         InputError: it cannot be run, or has no such policy.
     """
+    found: Any
     try:
         found = runpy.run_path(str(file)).get("POLICY")
     except Exception as error:  # whatever the file raises is wrong input

@@ -44,6 +44,7 @@ class RollOut:
             return Decision(None, f"none of {len(view.candidates)} parts can be reached in the window")
         price = time_price(tables, reachable, self.tuning)
         reachable = reachable[::-1]
+        tables.fill(reachable)
         best = np.full(len(reachable), -np.inf)
         for urgency in self.urgencies:
             best = np.maximum(best, self._play_out(tables, reachable, price, urgency))

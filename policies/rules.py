@@ -56,6 +56,17 @@ def _spt_upstream(view: View, pick: Rendezvous) -> float:
     return pick.cycle_s if view.arms_after else _upstream(view, pick)
 
 
+_AFTER_ALL_M = 1000.0
+
+
+def _latest(view: View, pick: Rendezvous) -> float:
+    """The most upstream part that need not be waited for; of those that have to be, the first to come."""
+    entry_m = view.window_m[0] if view.belt_speed_mps >= 0.0 else view.window_m[1]
+    if abs(pick.meet_m[0] - entry_m) > 1e-9:
+        return -_upstream(view, pick)
+    return _AFTER_ALL_M + _upstream(view, pick)
+
+
 def _lot(view: View, pick: Rendezvous) -> float:
     """A number in [0, 1) that looks drawn, and is the same for the same view and part."""
     words = f"{view.now_s:.6f} {pick.candidate.part_id}".encode()
@@ -65,6 +76,6 @@ def _lot(view: View, pick: Rendezvous) -> float:
 FIFO = Rule("fifo", "most downstream at x = {value:.3f} m", _upstream, sign=-1.0)
 EUCLID = Rule("euclid", "nearest to the tool by {value:.3f} m", _distance)
 SPT = Rule("spt", "shortest cycle of {value:.3f} s", _cycle)
-LIFO = Rule("lifo", "most upstream at x = {value:.3f} m", lambda view, pick: -_upstream(view, pick))
+LIFO = Rule("lifo", "latest that need not be waited for", _latest)
 RANDOM = Rule("random", "drawn with {value:.3f}", _lot)
 SPT_UPSTREAM = Rule("spt_upstream", "SPT before other arms, FIFO on the last: {value:.3f}", _spt_upstream)

@@ -45,7 +45,7 @@ def linear_bound(grid: PickGrid) -> float:
     lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
     lp.a_matrix_.start_ = np.concatenate([[0], np.cumsum(keep.sum(axis=1))])
     lp.a_matrix_.index_, lp.a_matrix_.value_ = rows[keep], values[keep]
-    solver = highspy.Highs()  # type: ignore[no-untyped-call]
+    solver = highspy.Highs()
     solver.setOptionValue("output_flag", False)
     # Interior point, then its crossover to a vertex: the simplex takes a hundred times as long on this programme.
     solver.setOptionValue("solver", "ipm")

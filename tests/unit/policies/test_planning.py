@@ -79,6 +79,7 @@ def test_tables_equal_the_exact_meetings_when_started_at_any_time() -> None:
     for name in ARMS:
         view = _view(name, 5, 12)
         tables = cycle_tables(view)
+        tables.fill(np.arange(12))
         x_m = np.array([one.x_m for one in view.candidates])
         y_m = np.array([one.y_m for one in view.candidates])
         for start_s in (0.0, 0.37, 1.9, 4.2):
