@@ -129,6 +129,25 @@ def test_mean_rate_is_the_load_s_when_parts_arrive(kind: str) -> None:
     assert low < dispersion < high
 
 
+@pytest.mark.parametrize(
+    ("arm", "load", "ratio"),
+    [("scara", 0.8, 0.960), ("scara", 1.3, 1.130), ("scara", 2.0, 1.336), ("delta", 1.3, 1.006), ("delta", 2.0, 1.131)],
+)
+def test_shortest_cycle_over_fifo_is_the_calibration_s_when_the_rules_run(arm: str, load: float, ratio: float) -> None:
+    picks = {}
+    for rule in ("fifo", "spt"):
+        belts = Belts(BeltSetup(arm=arm, load=load, slots=64, duration_s=1e9), 64)
+        belts.seed(range(64))
+        belts.reset()
+        belts.run(rule, 200)
+        before_s, before = belts.time_s, belts.counters()["picked"]
+        while (belts.time_s - before_s).min() < 300.0:
+            belts.run(rule, 100)
+        picks[rule] = ((belts.counters()["picked"] - before) / (belts.time_s - before_s)).mean()
+    # The table was one run of 180 s of another simulator.
+    assert abs(picks["spt"] / picks["fifo"] - ratio) < 0.03
+
+
 @pytest.mark.parametrize("arm", ["delta", "scara", "telescope"])
 @pytest.mark.parametrize("speed", [0.1, 0.5])
 def test_table_gives_the_earliest_meeting_when_it_is_solved_from_the_arm(arm: str, speed: float) -> None:
