@@ -58,7 +58,7 @@ def _serve(calls: SimpleQueue[Work | None]) -> None:
         job, left, done = work
         while left:
             try:
-                low, high = left.popleft()
+                low, high = left.pop()  # from the other end: each core finds its belts in its own cache
             except IndexError:
                 break
             try:
