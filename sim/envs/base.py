@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
@@ -25,6 +26,7 @@ MODES: Final = {
     AutoresetMode.SAME_STEP: at.SAME_STEP,
     AutoresetMode.DISABLED: at.DISABLED,
 }
+BELTS_PER_CORE: Final = 512
 PART: Final = 0
 BIN: Final = 1
 SPEED: Final = 2
@@ -189,7 +191,7 @@ class BeltVectorEnv(VectorEnv[Singles, Any, Any]):
         autoreset_mode: when an episode that has ended begins anew: ``NEXT_STEP`` (the step after the last one begins
             it, whatever its action), ``SAME_STEP`` (the last step returns the new episode's observation, and the old
             one's in ``info["final_obs"]``), ``DISABLED`` (``reset(options={"reset_mask": ...})`` does).
-        threads: between which the belts are shared out.
+        threads: between which the belts are shared out; None: a core for every 512 of them.
         copy: give away new arrays in every step; without, the next step overwrites them.
 
     Raises:
@@ -204,7 +206,7 @@ class BeltVectorEnv(VectorEnv[Singles, Any, Any]):
         num_envs: int = 1,
         *,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-        threads: int = 1,
+        threads: int | None = None,
         copy: bool = True,
         render_mode: str | None = None,
         backend: str | None = None,
@@ -218,6 +220,8 @@ class BeltVectorEnv(VectorEnv[Singles, Any, Any]):
             raise InputError(f"must be one of {known}, not {autoreset_mode!r}", key="autoreset_mode") from None
         self.metadata = {**self.metadata, "autoreset_mode": self._mode}
         self.num_envs = num_envs
+        if threads is None:
+            threads = max(1, min(len(os.sched_getaffinity(0)), num_envs // BELTS_PER_CORE))
         self.belts = Belts(self.game.setup(**keywords), num_envs, backend=backend, threads=threads)
         self._counts = self.game.counts(self.belts)
         self._columns = list(self.game.components)
