@@ -53,12 +53,13 @@ class SubsetPlanner:
     Attributes:
         name: as it is known in configs and reports.
         horizon: h, parts looked at.
-        price_scale, price_floor, price_knee: of ``time_price``.
+        price_scale, price_wait, price_floor, price_knee: of ``time_price``.
     """
 
     name: str = "dp"
     horizon: int = 9
-    price_scale: float = 0.95
+    price_scale: float = 1.05
+    price_wait: float = 1.6
     price_floor: float = 0.05
     price_knee: float = 0.4
 
@@ -113,7 +114,8 @@ def time_price(tables: CycleTables, reachable: Indices, tuning: SubsetPlanner) -
 
     The parts in view, quickest first, fill the time until the last of them leaves: where they overflow it, the part at
     the edge sets the price (one pick for its cycle), as a fractional knapsack has it; where they leave time over, the
-    price falls with the share of time that they fill.
+    price falls with the share of time that they fill. The fewer cycles the view holds, the less it says of what time
+    will be worth: the price falls with that too (a batch that overflows a short window is soon over).
     """
     cycles = np.sort(tables.shortest_s[reachable])
     span_s = float(tables.last_s[0, reachable].max())
@@ -125,7 +127,8 @@ def time_price(tables: CycleTables, reachable: Indices, tuning: SubsetPlanner) -
     else:
         share, cycle = float(filled[-1]) / span_s, float(cycles[-1])
     slack = (share - tuning.price_knee) / (1.0 - tuning.price_knee)
-    return tuning.price_scale * max(min(slack, 1.0), tuning.price_floor) / cycle
+    scale = min(tuning.price_scale * span_s / (span_s + tuning.price_wait * cycle), 1.0)
+    return scale * max(min(slack, 1.0), tuning.price_floor) / cycle
 
 
 @dataclass(slots=True)
