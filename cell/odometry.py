@@ -12,8 +12,8 @@ from dataclasses import dataclass
 # A latch first read at one poll was set after the poll before; a reading is stamped when its reply is in, some
 # milliseconds after the device took it.
 STROBE_SLACK_S = 0.006
-# Beyond the newest sample the belt goes on at its speed for so long; a belt that brakes is then 4 mm from there. Without
-# an encoder nobody knows where it is, and a part would be taken for another one.
+# Beyond the newest sample the belt goes on at its speed for so long; a belt that brakes is then 4 mm from there.
+# Without an encoder nobody knows where it is, and a part would be taken for another one.
 AHEAD_S = 0.1
 # A latch farther from the interpolated travel than this is not to be believed.
 STROBE_GATE_M = 0.008
