@@ -27,6 +27,8 @@ _SLIP_S = (0.15, 0.6)
 _SLIP_STREAM = 0x5117
 #: Belt travel after which a feeder that stood gives its next part, m.
 _RESUME_M = 0.03
+#: A pick takes four seconds; what is held for so long is held for good, s.
+_ABANDONED_S = 15.0
 #: The part sensor looks across the belt so far before its end, m.
 _SENSOR_M = 0.05
 
@@ -117,6 +119,7 @@ class World:
         self._feed_behind_m = 0.0
         self._on_belt: dict[int, PlacedPart] = {}
         self._held: HeldPart | None = None
+        self._held_since_s = 0.0
         self._slip_s = math.inf
         self._met: set[tuple[int, int]] = set()
         self._met_motion = 0
@@ -178,7 +181,11 @@ class World:
 
     @property
     def empty(self) -> bool:
-        return self.fed_out and not self._on_belt and self._held is None
+        """Everything was fed, nothing is on the belt, and nothing in the hand but what nobody puts down any more: a
+        part that a killed controller has left there, with no other to come that it would have to make way for."""
+        if not self.fed_out or self._on_belt:
+            return False
+        return self._held is None or self.now_s - self._held_since_s > _ABANDONED_S
 
     def feed(self, parts: int | None) -> None:
         """Feed until ``parts`` have entered in all; None: as long as there are any."""
@@ -349,6 +356,7 @@ class World:
         number = held.part.number
         del self._on_belt[number]
         self._held = self._with_neighbour(held)
+        self._held_since_s = self.now_s
         self.referee.move(number, HELD, self.now_s)
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([_SLIP_STREAM, self._seed, number])))
         slips, after_s = rng.random() < self.scenario.grip.slip_share, float(rng.uniform(*_SLIP_S))
