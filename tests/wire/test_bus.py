@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -223,6 +224,7 @@ def test_thread_answers_at_once_when_another_thread_submits(pipe_port: PipePort)
 
 
 def test_bus_is_marked_when_its_thread_ends_by_an_error(pipe_port: PipePort, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR, logger="cell")
     bus = Bus("pipe", pipe_port.open, time.monotonic, 115200)
     thread = BusThread(bus)
     failed = threading.Event()

@@ -108,7 +108,7 @@ def test_arm_gets_one_part_at_a_time_when_two_are_to_leave(bench: Any) -> None:
 
 def test_policy_is_refused_when_nobody_knows_it(bench: Any) -> None:
     with pytest.raises(InputError, match="fifo"):
-        bench.make(PolicyNode, name="random")
+        bench.make(PolicyNode, name="nobody")
 
 
 def test_pictures_of_a_folder_are_published_when_they_have_the_configured_size(bench: Any, tmp_path: Path) -> None:
